@@ -1,0 +1,236 @@
+"""Operators that work on each element: arithmetic, comparison, logic, bits, rounding, conversion."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from hal import dtypes
+from hal.dtypes import ALL, COMPLEX, COMPUTE, FLOATING, INTEGER, NUMERIC, REAL, as_dtype
+from hal.errors import DTypeError
+from hal.ops.operator import REQUIRED, Attributes, Evaluator, Inference, Inputs, define
+from hal.ops.rules import check_dtype, elementwise, present, promoted
+from hal.plugin.layout import broadcast_shapes
+
+BOOLEAN = (dtypes.bool,)
+ANALYTIC = FLOATING + COMPLEX
+
+
+def _unary(name: str, reference: Any, allowed: Any, **options: Any) -> None:
+    decompose = options.pop("decompose", None)
+    define(name, "elementwise", reference, elementwise(1, allowed, **options), decompose)
+
+
+def _binary(name: str, reference: Any, allowed: Any, **options: Any) -> None:
+    decompose = options.pop("decompose", None)
+    define(name, "elementwise", reference, elementwise(2, allowed, **options), decompose)
+
+
+# Arithmetic
+
+
+def _absolute(x: Any) -> Any:
+    return np.abs(x)
+
+
+def _power(x: Any, y: Any) -> Any:
+    if x.dtype.kind != "i":
+        return np.power(x, y)
+    # An integer to a negative power is the true quotient rounded towards zero: 1, -1 or 0.
+    unit = np.where(y % 2 == 0, x * x, x)
+    inverse = np.where(np.abs(x) == 1, unit, 0)
+    return np.where(y < 0, inverse, np.power(x, np.maximum(y, 0))).astype(x.dtype)
+
+
+_binary("add", np.add, NUMERIC)
+_binary("subtract", np.subtract, NUMERIC)
+_binary("multiply", np.multiply, NUMERIC)
+_binary("divide", np.true_divide, ANALYTIC, to_floating=True)
+_binary("floor_divide", np.floor_divide, REAL)
+_binary("remainder", np.remainder, REAL)
+_binary("power", _power, NUMERIC)
+_binary("maximum", np.maximum, REAL)
+_binary("minimum", np.minimum, REAL)
+_binary("atan2", np.arctan2, FLOATING, to_floating=True)
+_binary("hypot", np.hypot, FLOATING, to_floating=True)
+_binary("copysign", np.copysign, FLOATING, to_floating=True)
+_binary("nextafter", np.nextafter, FLOATING)
+_binary("logaddexp", np.logaddexp, FLOATING, to_floating=True)
+
+_unary("abs", _absolute, NUMERIC, result=dtypes.real_counterpart)
+_unary("negative", np.negative, NUMERIC)
+_unary("sign", np.sign, NUMERIC)
+_unary("square", np.square, NUMERIC, decompose=lambda F, x: F.multiply(x, x))
+_unary(
+    "reciprocal",
+    np.reciprocal,
+    ANALYTIC,
+    to_floating=True,
+    decompose=lambda F, x: F.divide(1.0, x),
+)
+
+# Rounding
+
+for _name, _function in (
+    ("floor", np.floor),
+    ("ceil", np.ceil),
+    ("trunc", np.trunc),
+):
+    _unary(_name, _function, REAL)
+_unary("round", np.rint, ANALYTIC)
+
+# Exponentials, logarithms, powers, trigonometry
+
+
+def _erf(x: Any) -> Any:
+    wide = np.asarray(x, dtype=np.float64)
+    flat = [math.erf(v) for v in wide.ravel().tolist()]
+    return np.asarray(flat, dtype=np.float64).reshape(wide.shape).astype(x.dtype)
+
+
+def _rsqrt(x: Any) -> Any:
+    return (1.0 / np.sqrt(x, dtype=np.result_type(x.dtype, np.float32))).astype(x.dtype)
+
+
+for _name, _function in (
+    ("exp", np.exp),
+    ("expm1", np.expm1),
+    ("log", np.log),
+    ("log1p", np.log1p),
+    ("log2", np.log2),
+    ("log10", np.log10),
+    ("sqrt", np.sqrt),
+    ("sin", np.sin),
+    ("cos", np.cos),
+    ("tan", np.tan),
+    ("asin", np.arcsin),
+    ("acos", np.arccos),
+    ("atan", np.arctan),
+    ("sinh", np.sinh),
+    ("cosh", np.cosh),
+    ("tanh", np.tanh),
+    ("asinh", np.arcsinh),
+    ("acosh", np.arccosh),
+    ("atanh", np.arctanh),
+):
+    _unary(_name, _function, ANALYTIC, to_floating=True)
+_unary("erf", _erf, FLOATING, to_floating=True)
+_unary(
+    "rsqrt", _rsqrt, FLOATING, to_floating=True, decompose=lambda F, x: F.divide(1.0, F.sqrt(x))
+)
+
+# Comparison
+
+for _name, _function, _allowed in (
+    ("equal", np.equal, COMPUTE),
+    ("not_equal", np.not_equal, COMPUTE),
+    ("less", np.less, (*BOOLEAN, *REAL)),
+    ("less_equal", np.less_equal, (*BOOLEAN, *REAL)),
+    ("greater", np.greater, (*BOOLEAN, *REAL)),
+    ("greater_equal", np.greater_equal, (*BOOLEAN, *REAL)),
+):
+    _binary(_name, _function, _allowed, result=dtypes.bool)
+
+for _name, _function, _allowed in (
+    ("isnan", np.isnan, NUMERIC),
+    ("isinf", np.isinf, NUMERIC),
+    ("isfinite", np.isfinite, NUMERIC),
+    ("signbit", np.signbit, FLOATING),
+):
+    _unary(_name, _function, _allowed, result=dtypes.bool)
+
+# Logic and bits
+
+_binary("logical_and", np.logical_and, BOOLEAN)
+_binary("logical_or", np.logical_or, BOOLEAN)
+_binary("logical_xor", np.logical_xor, BOOLEAN)
+_unary("logical_not", np.logical_not, BOOLEAN)
+_binary("bitwise_and", np.bitwise_and, (*BOOLEAN, *INTEGER))
+_binary("bitwise_or", np.bitwise_or, (*BOOLEAN, *INTEGER))
+_binary("bitwise_xor", np.bitwise_xor, (*BOOLEAN, *INTEGER))
+_unary("bitwise_invert", np.invert, (*BOOLEAN, *INTEGER))
+_binary("bitwise_left_shift", np.left_shift, INTEGER)
+_binary("bitwise_right_shift", np.right_shift, INTEGER)
+
+# Complex numbers
+
+
+def _complex(real: Any, imaginary: Any) -> Any:
+    result = np.empty(
+        np.broadcast_shapes(real.shape, imaginary.shape),
+        np.complex128 if real.dtype == np.float64 else np.complex64,
+    )
+    result.real = real
+    result.imag = imaginary
+    return result
+
+
+_unary("conj", np.conj, NUMERIC)
+_binary(
+    "complex", _complex, (dtypes.float32, dtypes.float64), result=dtypes.complex_counterpart
+)
+
+# Selection and conversion
+
+
+def _where_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference:
+    condition, x, y = present(name, inputs, 3)
+    check_dtype(f"{name}: the condition", condition.dtype, BOOLEAN)
+    dtype = promoted(name, (x, y))
+    shape = broadcast_shapes(condition.shape, x.shape, y.shape)
+    return Inference((dtypes.bool, dtype, dtype), ((dtype, shape),), attributes)
+
+
+define("where", "elementwise", np.where, _where_rule)
+
+
+def _clip(x: Any, low: Any, high: Any) -> Any:
+    if low is not None:
+        x = np.maximum(x, low)
+    return x if high is None else np.minimum(x, high)
+
+
+def _clip_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference:
+    x = present(name, inputs, 1)[0]
+    check_dtype(name, x.dtype, REAL)
+    bounds = [b for b in inputs[1:3] if b is not None]
+    for bound in bounds:
+        if bound.dtype is not x.dtype and promoted(name, (x, bound)) is not x.dtype:
+            raise DTypeError(
+                f"{name}: a bound of dtype {bound.dtype} does not fit a tensor of {x.dtype}; "
+                "convert one with astype(...)"
+            )
+    shape = broadcast_shapes(x.shape, *[b.shape for b in bounds])
+    cast = tuple(None if i is None else x.dtype for i in inputs)
+    return Inference(cast, ((x.dtype, shape),), attributes)
+
+
+def _decompose_clip(F: Evaluator, x: Any, low: Any, high: Any) -> Any:
+    if low is not None:
+        x = F.maximum(x, low)
+    if high is not None:
+        x = F.minimum(x, high)
+    return F.copy(x) if low is None and high is None else x
+
+
+define("clip", "elementwise", _clip, _clip_rule, _decompose_clip)
+
+
+def _cast(x: Any, dtype: Any) -> Any:
+    return x.astype(dtype.numpy)
+
+
+def _cast_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference:
+    (x,) = present(name, inputs, 1)
+    dtype = as_dtype(attributes["dtype"])
+    if x.dtype.kind == "complex" and dtype.kind != "complex":
+        raise DTypeError(
+            f"{name}: {x.dtype} does not convert to {dtype}; take real(x), imag(x) or abs(x)"
+        )
+    check_dtype(name, x.dtype, ALL)
+    return Inference((x.dtype,), ((dtype, x.shape),), {"dtype": dtype})
+
+
+define("cast", "elementwise", _cast, _cast_rule, dtype=REQUIRED)

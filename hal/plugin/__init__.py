@@ -1,0 +1,55 @@
+"""What a plugin author imports: the contract, layouts, and the hook's marker."""
+
+from hal.plugin.contract import (
+    CONTRACT_VERSION,
+    Backend,
+    DeviceInfo,
+    Devices,
+    HostEvent,
+    Kernel,
+    MemoryStats,
+    Runtime,
+    Signature,
+)
+from hal.plugin.discovery import (
+    GROUP,
+    PluginFailure,
+    backends,
+    failures,
+    hookimpl,
+    register,
+    unregister,
+)
+from hal.plugin.layout import (
+    Layout,
+    broadcast_shapes,
+    broadcast_strides,
+    contiguous_strides,
+    extent,
+    reshape_strides,
+)
+
+__all__ = [
+    "CONTRACT_VERSION",
+    "GROUP",
+    "Backend",
+    "DeviceInfo",
+    "Devices",
+    "HostEvent",
+    "Kernel",
+    "Layout",
+    "MemoryStats",
+    "PluginFailure",
+    "Runtime",
+    "Signature",
+    "backends",
+    "broadcast_shapes",
+    "broadcast_strides",
+    "contiguous_strides",
+    "extent",
+    "failures",
+    "hookimpl",
+    "register",
+    "reshape_strides",
+    "unregister",
+]

@@ -1,0 +1,169 @@
+"""Finds plugins by entry point and by hand, and keeps one that fails from harming the rest."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+import pluggy
+
+from hal.errors import PluginError
+from hal.plugin.contract import CONTRACT_VERSION, Backend
+
+__all__ = ["GROUP", "PluginFailure", "backends", "failures", "hookimpl", "hookspec", "register", "unregister"]
+
+GROUP = "hal.plugins"
+"""The entry-point group plugins are found in; also the name pluggy's markers use."""
+
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+class _Hooks:
+    @hookspec
+    def hal_backend(self) -> Backend:  # type: ignore[empty-body]
+        """Return the plugin's backend; constructing it touches no driver."""
+
+
+@dataclass(frozen=True)
+class PluginFailure:
+    """A plugin that is installed but not loaded, with why and what to do.
+
+    Attributes
+    ----------
+    name : str
+        The entry point's name, by convention the backend's.
+    distribution : str
+        The installed distribution that brings it; empty when registered by hand.
+    reason, remedy : str
+    """
+
+    name: str
+    distribution: str
+    reason: str
+    remedy: str
+
+
+_lock = threading.RLock()
+_manager: pluggy.PluginManager | None = None
+_backends: dict[str, Backend] = {}
+_failures: dict[str, PluginFailure] = {}
+
+
+def backends() -> dict[str, Backend]:
+    """Return the loaded backends by name, discovering plugins at the first call."""
+    _discover()
+    return dict(_backends)
+
+
+def failures() -> dict[str, PluginFailure]:
+    """Return the plugins that could not be loaded, by name."""
+    _discover()
+    return dict(_failures)
+
+
+def register(plugin: Any, name: str | None = None) -> Backend:
+    """Load a plugin by hand, as tests and notebooks do.
+
+    Parameters
+    ----------
+    plugin : object
+        A module or object with a ``hal_backend`` hook marked by :data:`hookimpl`.
+    name : str, optional
+        A name for error messages.
+
+    Returns
+    -------
+    Backend
+
+    Raises
+    ------
+    PluginError
+        When the plugin gives no backend, or one that hal cannot use.
+    """
+    with _lock:
+        _discover()
+        return _load(plugin, name or getattr(plugin, "__name__", type(plugin).__name__))
+
+
+def unregister(name: str) -> None:
+    """Forget the backend of this name; its open devices stay usable.
+
+    Raises
+    ------
+    PluginError
+        When no backend has this name.
+    """
+    with _lock:
+        manager = _discover()
+        if name not in _backends:
+            raise PluginError(f"no backend is named {name!r}; loaded are: {', '.join(_backends)}")
+        del _backends[name]
+        for plugin in manager.get_plugins():
+            if manager.get_name(plugin) == name:
+                manager.unregister(plugin)
+
+
+def _discover() -> pluggy.PluginManager:
+    global _manager
+    with _lock:
+        if _manager is None:
+            _manager = pluggy.PluginManager(GROUP)
+            _manager.add_hookspecs(_Hooks)
+            for entry in metadata.entry_points(group=GROUP):
+                _load_entry(entry)
+        return _manager
+
+
+def _load_entry(entry: metadata.EntryPoint) -> None:
+    distribution = entry.dist.name if entry.dist is not None else ""
+    try:
+        _load(entry.load(), entry.name)
+    # A plugin may fail in any way while it is imported; none may take hal down with it.
+    except Exception as error:
+        package = distribution or entry.name
+        _failures[entry.name] = PluginFailure(
+            entry.name,
+            distribution,
+            reason=str(error)
+            if isinstance(error, PluginError)
+            else f"importing {entry.value} raised {type(error).__name__}: {error}",
+            remedy=f"update or reinstall it: pip install --upgrade {package}",
+        )
+
+
+def _load(plugin: Any, name: str) -> Backend:
+    manager = _discover()
+    scratch = pluggy.PluginManager(GROUP)
+    scratch.add_hookspecs(_Hooks)
+    scratch.register(plugin)
+    found = scratch.hook.hal_backend()
+    if len(found) != 1:
+        raise PluginError(
+            f"plugin {name!r} has {len(found)} hal_backend hooks; it must have exactly one, "
+            "marked with hal.plugin.hookimpl"
+        )
+    backend = found[0]
+    if not isinstance(backend, Backend):
+        raise PluginError(
+            f"plugin {name!r} returned {type(backend).__name__} from hal_backend; "
+            "it must return a hal.plugin.Backend"
+        )
+    major = backend.contract[0]
+    if major != CONTRACT_VERSION[0]:
+        raise PluginError(
+            f"plugin {name!r} was written for contract {major}.{backend.contract[1]}, "
+            f"this hal has contract {CONTRACT_VERSION[0]}.{CONTRACT_VERSION[1]}"
+        )
+    if not backend.name.isidentifier():
+        raise PluginError(
+            f"plugin {name!r} names its backend {backend.name!r}; "
+            "a name has letters, digits and underscores only"
+        )
+    if backend.name in _backends:
+        raise PluginError(f"plugin {name!r}: a backend named {backend.name!r} is already loaded")
+    manager.register(plugin, name=backend.name)
+    _backends[backend.name] = backend
+    return backend

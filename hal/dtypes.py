@@ -295,6 +295,13 @@ def check_scalar(value: Any, dtype: DType) -> None:
                 f"{value} does not fit {dtype}, whose values are {low} to {high}; "
                 "convert the tensor to a wider dtype first"
             )
+    if dtype.kind in ("float", "complex") and isinstance(value, int):
+        try:
+            float(value)
+        except OverflowError:
+            raise HalOverflowError(
+                f"an integer of {value.bit_length()} bits does not fit {dtype}"
+            ) from None
 
 
 def integer_range(dtype: DType) -> tuple[int, int]:

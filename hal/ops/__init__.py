@@ -1,0 +1,36 @@
+"""Every operator's definition: meaning, shape and dtype rule, decomposition."""
+
+from importlib import import_module
+
+from hal.ops.operator import (
+    REQUIRED,
+    Evaluator,
+    Inference,
+    Operator,
+    ReferenceEvaluator,
+    define,
+    evaluate_reference,
+    operators,
+)
+
+for _family in (
+    "elementwise",
+    "creation",
+    "movement",
+    "reduction",
+    "indexing",
+    "product",
+    "sorting",
+):
+    import_module(f"hal.ops.{_family}")
+
+__all__ = [
+    "REQUIRED",
+    "Evaluator",
+    "Inference",
+    "Operator",
+    "ReferenceEvaluator",
+    "define",
+    "evaluate_reference",
+    "operators",
+]

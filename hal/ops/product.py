@@ -1,0 +1,106 @@
+"""Matrix products.
+
+``precision`` says in what the device may multiply float32: ``"highest"`` keeps float32,
+``"high"`` allows TF32 or HF32 (10-bit mantissa), ``"medium"`` allows bfloat16 or float16 inputs
+with float32 accumulation. Nothing but ``"highest"`` is used unless the user asked for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hal.dtypes import NUMERIC, as_dtype
+from hal.errors import ShapeError, ValueRangeError
+from hal.ops.operator import Attributes, Evaluator, Inference, Inputs, define
+from hal.ops.rules import check_dtype, check_ndim, compute_dtype, present, promoted
+from hal.plugin.layout import Shape, broadcast_shapes
+
+__all__ = ["PRECISIONS", "check_precision"]
+
+FAMILY = "product"
+PRECISIONS = ("highest", "high", "medium")
+
+
+def check_precision(name: str, attributes: Attributes) -> Attributes:
+    """Raise when the precision attribute is none that hal knows."""
+    if attributes["precision"] not in PRECISIONS:
+        raise ValueRangeError(
+            f"{name}: precision is {attributes['precision']!r}; it must be one of {PRECISIONS}"
+        )
+    return attributes
+
+
+def _matmul_shape(name: str, a: Shape, b: Shape) -> Shape:
+    if not a or not b:
+        raise ShapeError(f"{name}: shapes {a} and {b}: a tensor without axes has no product")
+    left = a if len(a) > 1 else (1, *a)
+    right = b if len(b) > 1 else (*b, 1)
+    if left[-1] != right[-2]:
+        raise ShapeError(
+            f"{name}: shapes {a} and {b} do not multiply: {left[-1]} columns meet "
+            f"{right[-2]} rows; they must be equal"
+        )
+    try:
+        batch = broadcast_shapes(left[:-2], right[:-2])
+    except ShapeError as error:
+        raise ShapeError(f"{name}: the batch axes of {a} and {b}: {error}") from None
+    rows = left[-2:-1] if len(a) > 1 else ()
+    columns = right[-1:] if len(b) > 1 else ()
+    return batch + rows + columns
+
+
+def _matmul_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference:
+    a, b = present(name, inputs, 2)
+    dtype = promoted(name, (a, b))
+    check_dtype(name, dtype, NUMERIC)
+    shape = _matmul_shape(name, a.shape, b.shape)
+    return Inference((dtype, dtype), ((dtype, shape),), check_precision(name, attributes))
+
+
+def _matmul(a: Any, b: Any, precision: str) -> Any:
+    wide = compute_dtype(as_dtype(a.dtype))
+    return np.matmul(a.astype(wide, copy=False), b.astype(wide, copy=False)).astype(
+        a.dtype, copy=False
+    )
+
+
+define("matmul", FAMILY, _matmul, _matmul_rule, precision="highest")
+
+
+def _linear_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference:
+    x, weight = present(name, inputs, 2)
+    bias = inputs[2]
+    dtype = promoted(name, [i for i in inputs if i is not None])
+    check_dtype(name, dtype, NUMERIC)
+    check_ndim(name, "the input", x, 1)
+    check_ndim(name, "the weight", weight, 2, 2)
+    if x.shape[-1] != weight.shape[1]:
+        raise ShapeError(
+            f"{name}: the input has {x.shape[-1]} features, the weight {weight.shape} takes "
+            f"{weight.shape[1]}; a weight has shape (features out, features in)"
+        )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ShapeError(
+            f"{name}: the bias has shape {bias.shape}; it must be {weight.shape[:1]}"
+        )
+    cast = tuple(None if i is None else dtype for i in inputs)
+    shape = (*x.shape[:-1], weight.shape[0])
+    return Inference(cast, ((dtype, shape),), check_precision(name, attributes))
+
+
+def _linear(x: Any, weight: Any, bias: Any, precision: str) -> Any:
+    wide = compute_dtype(as_dtype(x.dtype))
+    result = np.matmul(x.astype(wide, copy=False), weight.astype(wide, copy=False).T)
+    if bias is not None:
+        result = result + bias.astype(wide, copy=False)
+    return result.astype(x.dtype, copy=False)
+
+
+def _decompose_linear(F: Evaluator, x: Any, weight: Any, bias: Any, precision: str) -> Any:
+    result = F.matmul(x, F.permute(weight, axes=(1, 0)), precision=precision)
+    return result if bias is None else F.add(result, bias)
+
+
+define("linear", FAMILY, _linear, _linear_rule, _decompose_linear, precision="highest")

@@ -1,0 +1,134 @@
+"""What a tensor is made of: a spec, the backend's array, and the storage under it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hal.dtypes import DType
+from hal.plugin.layout import Layout, Shape
+
+if TYPE_CHECKING:
+    from hal.device import Device, Stream
+
+__all__ = ["Spec", "Storage", "Value"]
+
+
+class Spec(Layout):
+    """A layout on a device. Made by ``Device.spec`` alone, so equal specs are one object.
+
+    That makes a spec a dictionary key that costs no Python call to hash: the key of eager dispatch.
+    """
+
+    __slots__ = ("device",)
+
+    def __init__(
+        self, device: Device, dtype: DType, shape: Shape, strides: Shape | None = None
+    ) -> None:
+        super().__init__(dtype, shape, strides)
+        self.device = device
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+class Storage:
+    """One buffer, owned by hal, and the streams that use it.
+
+    The buffer goes back to the backend in stream order when the last tensor or view over it goes.
+
+    Parameters
+    ----------
+    device : Device
+    buffer : object
+        The backend's buffer.
+    nbytes : int
+    stream : Stream
+        The stream on which it was allocated and is first written.
+    owned : bool
+        False when an array of the backend, kept alive by ``keep``, owns the memory.
+    keep : object
+        Whatever else must live as long as the storage.
+    """
+
+    __slots__ = (
+        "__weakref__", "buffer", "device", "keep", "nbytes", "owned", "readers", "stream",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        device: Device,
+        buffer: Any,
+        nbytes: int,
+        stream: Stream,
+        owned: bool = True,
+        keep: Any = None,
+    ) -> None:
+        self.device = device
+        self.buffer = buffer
+        self.nbytes = nbytes
+        self.stream = stream
+        self.owned = owned
+        self.keep = keep
+        self.readers: set[Stream] = set()
+
+    def read_on(self, stream: Stream) -> None:
+        """Order a read on ``stream`` behind the last write."""
+        if self.stream is not stream:
+            stream.wait_stream(self.stream)
+            self.readers.add(stream)
+
+    def write_on(self, stream: Stream) -> None:
+        """Order a write on ``stream`` behind the last write and every read."""
+        if self.stream is not stream:
+            stream.wait_stream(self.stream)
+            self.stream = stream
+        for reader in self.readers:
+            if reader is not stream:
+                stream.wait_stream(reader)
+        self.readers.clear()
+
+    def __del__(self) -> None:
+        if not self.owned:
+            return
+        try:
+            for reader in self.readers:
+                if reader is not self.stream:
+                    self.stream.wait_stream(reader)
+            self.device.runtime.free(self.buffer, self.stream.handle)
+        # A finaliser cannot raise: the stream reports the error at its next synchronisation.
+        except Exception as error:
+            self.stream.failure = self.stream.failure or error
+
+
+class Value:
+    """The state of a tensor; :class:`hal.tensor.Tensor` adds the public methods.
+
+    ``_base`` is None while the backend's array itself owns its memory, else the storage and the
+    offset of the first element in it.
+    """
+
+    __slots__ = ("__weakref__", "_array", "_base", "_spec")
+
+    _spec: Spec
+    _array: Any
+    _base: tuple[Storage, int] | None
+
+    @property
+    def shape(self) -> Shape:
+        """Sizes of the axes."""
+        return self._spec.shape
+
+    @property
+    def dtype(self) -> DType:
+        """The elements' data type."""
+        return self._spec.dtype
+
+    @property
+    def device(self) -> Device:
+        """The device that holds the elements."""
+        return self._spec.device
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self._spec.shape)

@@ -1,0 +1,468 @@
+"""The tensor: state from :mod:`hal.storage`, behaviour from the operators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from hal.device import as_device
+from hal.dispatch import call, constant, plans
+from hal.dtypes import as_dtype
+from hal.errors import DTypeError, ExchangeError, ShapeError
+from hal.indexing import assign_item, get_item, set_item
+from hal.memory import from_host, to_host, use_tensor_class
+from hal.ops import Operator, operators
+from hal.storage import Value
+
+__all__ = ["Tensor"]
+
+_NUMBER_LIMIT = 4096
+
+
+def _convert(op: Operator, x: Tensor, other: Any, reflected: bool) -> Any:
+    """Run a binary operator whose operands were not met before in this form."""
+    if isinstance(other, Tensor):
+        return call(op, x, other)
+    if not isinstance(other, bool | int | float | complex):
+        return NotImplemented
+    number = constant(x.device, other, x.dtype)
+    return call(op, number, x) if reflected else call(op, x, number)
+
+
+def _binary(name: str) -> Callable[[Tensor, Any], Tensor]:
+    op = operators[name]
+    cache = plans(op)
+    # Plans and constants for Python numbers. Zero and NaN are no keys: -0.0 equals 0.0.
+    numbers: dict[Any, Any] = {}
+
+    def method(self: Tensor, other: Any) -> Any:
+        try:
+            if other.__class__ is Tensor:
+                plan = cache[self._spec, other._spec]
+            else:
+                plan, other = numbers[self._spec, other.__class__, other]
+        except (KeyError, TypeError):
+            result = _convert(op, self, other, reflected=False)
+            if isinstance(other, int | float) and other and other == other:
+                number = constant(self.device, other, self.dtype)
+                plan = cache.get((self._spec, number._spec))
+                if plan is not None:
+                    if len(numbers) >= _NUMBER_LIMIT:
+                        numbers.clear()
+                    numbers[self._spec, other.__class__, other] = plan, number
+            return result
+        return plan(self, other)
+
+    method.__doc__ = f"Return ``{name}`` of the two operands, element by element."
+    return method
+
+
+def _reflected(name: str) -> Callable[[Tensor, Any], Tensor]:
+    op = operators[name]
+
+    def method(self: Tensor, other: Any) -> Any:
+        return _convert(op, self, other, reflected=True)
+
+    method.__doc__ = f"Return ``{name}`` of a number and a tensor."
+    return method
+
+
+def _in_place(name: str) -> Callable[[Tensor, Any], Tensor]:
+    op = operators[name]
+
+    def method(self: Tensor, other: Any) -> Any:
+        result = _convert(op, self, other, reflected=False)
+        if result is NotImplemented:
+            return result
+        if result.shape != self.shape:
+            raise ShapeError(
+                f"{name} in place: the result has shape {result.shape}, the tensor {self.shape}"
+            )
+        assign_item(self, result)
+        return self
+
+    method.__doc__ = f"Put ``{name}`` of the two operands into this tensor's memory."
+    return method
+
+
+def _unary(name: str) -> Callable[[Tensor], Tensor]:
+    op = operators[name]
+    cache = plans(op)
+
+    def method(self: Tensor) -> Any:
+        try:
+            plan = cache[(self._spec,)]
+        except KeyError:
+            return call(op, self)
+        return plan(self)
+
+    method.__doc__ = f"Return ``{name}`` of each element."
+    return method
+
+
+class Tensor(Value):
+    """An n-dimensional array on a device. Make one with :func:`hal.asarray`, ``zeros``, ...
+
+    Slicing, transposing and broadcasting give views of the same memory; everything else gives new
+    tensors. Behaviour follows the array object of the Python Array API standard:
+    https://data-apis.org/array-api/latest/API_specification/array_object.html
+
+    Examples
+    --------
+    >>> import hal
+    >>> x = hal.asarray([[1.0, 2.0], [3.0, 4.0]], device="cpu:0")
+    >>> (x + 1).T[0]
+    Tensor([2., 4.], dtype=float32, device='cpu:0')
+    """
+
+    __slots__ = ()
+    # NumPy must not take hal's tensors apart behind the user's back: mixing is an error.
+    __array_ufunc__ = None
+
+    def __init__(self) -> None:
+        raise DTypeError("make tensors with hal.asarray(...), hal.zeros(...) and their like")
+
+    # Attributes
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self._spec.size
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements, packed."""
+        return self._spec.nbytes
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self._spec.dtype.itemsize
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Distance in elements from one element to the next, per axis."""
+        return self._spec.strides
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802  (the standard's name)
+        """The transpose of a tensor with two axes, as a view.
+
+        Raises
+        ------
+        ShapeError
+            When the tensor has not exactly two axes.
+        """
+        if self.ndim != 2:
+            raise ShapeError(f"T needs two axes, the shape is {self.shape}; use mT or permute_dims")
+        return self.mT
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802
+        """The tensor with its last two axes exchanged, as a view.
+
+        Raises
+        ------
+        ShapeError
+            When the tensor has fewer than two axes.
+        """
+        if self.ndim < 2:
+            raise ShapeError(f"mT needs two or more axes, the shape is {self.shape}")
+        axes = (*range(self.ndim - 2), self.ndim - 1, self.ndim - 2)
+        return self._call("permute", axes=axes)
+
+    def _call(self, name: str, **attributes: Any) -> Tensor:
+        result: Tensor = call(operators[name], self, **attributes)
+        return result
+
+    # Arithmetic, comparison, bits
+
+    __add__ = _binary("add")
+    __sub__ = _binary("subtract")
+    __mul__ = _binary("multiply")
+    __truediv__ = _binary("divide")
+    __floordiv__ = _binary("floor_divide")
+    __mod__ = _binary("remainder")
+    __pow__ = _binary("power")
+    __radd__ = _reflected("add")
+    __rsub__ = _reflected("subtract")
+    __rmul__ = _reflected("multiply")
+    __rtruediv__ = _reflected("divide")
+    __rfloordiv__ = _reflected("floor_divide")
+    __rmod__ = _reflected("remainder")
+    __rpow__ = _reflected("power")
+    __iadd__ = _in_place("add")
+    __isub__ = _in_place("subtract")
+    __imul__ = _in_place("multiply")
+    __itruediv__ = _in_place("divide")
+    __ifloordiv__ = _in_place("floor_divide")
+    __imod__ = _in_place("remainder")
+    __ipow__ = _in_place("power")
+    __eq__ = _binary("equal")  # type: ignore[assignment]
+    __ne__ = _binary("not_equal")  # type: ignore[assignment]
+    __lt__ = _binary("less")
+    __le__ = _binary("less_equal")
+    __gt__ = _binary("greater")
+    __ge__ = _binary("greater_equal")
+    __and__ = _binary("bitwise_and")
+    __or__ = _binary("bitwise_or")
+    __xor__ = _binary("bitwise_xor")
+    __lshift__ = _binary("bitwise_left_shift")
+    __rshift__ = _binary("bitwise_right_shift")
+    __rand__ = _reflected("bitwise_and")
+    __ror__ = _reflected("bitwise_or")
+    __rxor__ = _reflected("bitwise_xor")
+    __rlshift__ = _reflected("bitwise_left_shift")
+    __rrshift__ = _reflected("bitwise_right_shift")
+    __iand__ = _in_place("bitwise_and")
+    __ior__ = _in_place("bitwise_or")
+    __ixor__ = _in_place("bitwise_xor")
+    __ilshift__ = _in_place("bitwise_left_shift")
+    __irshift__ = _in_place("bitwise_right_shift")
+    __neg__ = _unary("negative")
+    __abs__ = _unary("abs")
+    __invert__ = _unary("bitwise_invert")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __pos__(self) -> Tensor:
+        return self._call("copy")
+
+    def __matmul__(self, other: Any) -> Any:
+        return self._product(other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return NotImplemented
+
+    def __imatmul__(self, other: Any) -> Any:
+        result = self._product(other)
+        if result is NotImplemented:
+            return result
+        if result.shape != self.shape:
+            raise ShapeError(
+                f"matmul in place: the result has shape {result.shape}, the tensor {self.shape}"
+            )
+        assign_item(self, result)
+        return self
+
+    def _product(self, other: Any) -> Any:
+        from hal.precision import current_precision
+
+        if not isinstance(other, Tensor):
+            return NotImplemented
+        return call(operators["matmul"], self, other, precision=current_precision())
+
+    # Indexing
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return get_item(self, key)  # type: ignore[return-value]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        set_item(self, key, value)
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise DTypeError("a tensor without axes has no len(); use size")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.ndim == 0:
+            raise DTypeError("a tensor without axes cannot be iterated; use item()")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(call(operators["any"], self == value))
+
+    # Conversion
+
+    def item(self) -> Any:
+        """Return the only element as a Python number; waits for the device.
+
+        Raises
+        ------
+        ShapeError
+            When there is not exactly one element.
+
+        Examples
+        --------
+        >>> import hal
+        >>> hal.asarray(3.5, device="cpu:0").item()
+        3.5
+        """
+        if self.size != 1:
+            raise ShapeError(f"only a tensor of one element is a number, the shape is {self.shape}")
+        host = to_host(self)
+        if self.dtype.kind == "float":
+            return float(host.reshape(())[()])
+        return host.item()
+
+    def tolist(self) -> Any:
+        """Return the elements as nested lists of Python numbers.
+
+        Examples
+        --------
+        >>> import hal
+        >>> hal.arange(3, device="cpu:0").tolist()
+        [0, 1, 2]
+        """
+        host = to_host(self)
+        wide = self.dtype.kind == "float" and self.dtype.bits < 32
+        return (host.astype(np.float32) if wide else host).tolist()
+
+    def _scalar(self, kind: str) -> Any:
+        if self.ndim:
+            raise DTypeError(
+                f"only a tensor without axes converts to {kind}, the shape is {self.shape}; "
+                "index or reduce it first"
+            )
+        return self.item()
+
+    def __bool__(self) -> bool:
+        return bool(self._scalar("bool"))
+
+    def __int__(self) -> int:
+        return int(self._scalar("int"))
+
+    def __float__(self) -> float:
+        return float(self._scalar("float"))
+
+    def __complex__(self) -> complex:
+        return complex(self._scalar("complex"))
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in ("int", "uint"):
+            raise DTypeError(f"only integer tensors are indices, this one is {self.dtype}")
+        return int(self._scalar("an index"))
+
+    def numpy(self) -> Any:
+        """Return a new NumPy array with the values; waits for the device.
+
+        The array never shares memory with the tensor, so that code means the same on every device;
+        ``numpy.from_dlpack(x)`` shares it where the device can.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of the same shape; bfloat16, float8 and int4 come as ``ml_dtypes``.
+
+        Examples
+        --------
+        >>> import hal
+        >>> hal.ones(2, device="cpu:0").numpy()
+        array([1., 1.], dtype=float32)
+        """
+        return to_host(self)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if copy is False:
+            raise ExchangeError("a tensor becomes a NumPy array by copy only; use from_dlpack")
+        host = to_host(self)
+        return host if dtype is None else host.astype(dtype, copy=False)
+
+    def astype(self, dtype: Any, copy: bool = True) -> Tensor:
+        """Return the tensor converted to a dtype.
+
+        Parameters
+        ----------
+        dtype : DType or str
+        copy : bool
+            With False, a tensor that already has the dtype is returned itself.
+
+        Examples
+        --------
+        >>> import hal
+        >>> hal.asarray([1.7, -1.7], device="cpu:0").astype(hal.int32)
+        Tensor([ 1, -1], dtype=int32, device='cpu:0')
+        """
+        wanted = as_dtype(dtype)
+        if wanted is self.dtype:
+            return self._call("copy") if copy else self
+        return self._call("cast", dtype=wanted)
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Tensor:
+        """Return the tensor on a device; itself when it is there already.
+
+        Parameters
+        ----------
+        device : Device or str
+        stream : Stream, optional
+            The stream of the target device to copy on.
+
+        Examples
+        --------
+        >>> import hal
+        >>> hal.ones(2, device="cpu:0").to_device("cpu:0").device
+        hal.device('cpu:0')
+        """
+        target = as_device(device)
+        if target is self.device:
+            return self
+        target.check_dtype(self.dtype)
+        host = to_host(self)
+        if stream is None:
+            return from_host(host, target)  # type: ignore[return-value]
+        with stream:
+            return from_host(host, target)  # type: ignore[return-value]
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """Return the elements in another shape, as a view where the memory allows; -1 fills in.
+
+        Examples
+        --------
+        >>> import hal
+        >>> hal.arange(6, device="cpu:0").reshape(2, -1).shape
+        (2, 3)
+        """
+        wanted = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
+        return self._call("reshape", shape=tuple(wanted))
+
+    # Reductions, under the names NumPy and PyTorch users reach for
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Return the sum over axes; see :func:`hal.sum`."""
+        return self._call("sum", axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Return the mean over axes; see :func:`hal.mean`."""
+        return self._call("mean", axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Return the largest element over axes; see :func:`hal.max`."""
+        return self._call("max", axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Return the smallest element over axes; see :func:`hal.min`."""
+        return self._call("min", axis=axis, keepdims=keepdims)
+
+    # Exchange
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        import hal
+
+        return hal.array_namespace(api_version)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        from hal.exchange import dlpack_device
+
+        return dlpack_device(self)
+
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        from hal.exchange import to_dlpack
+
+        return to_dlpack(self, stream, max_version, dl_device, copy)
+
+    def __repr__(self) -> str:
+        values = np.array2string(to_host(self), separator=", ", prefix="Tensor(", threshold=1000)
+        device = self.device.name
+        return f"Tensor({values}, dtype={self.dtype}, device={device!r})"
+
+
+use_tensor_class(Tensor)

@@ -1,0 +1,59 @@
+"""What the CPU is called, how much memory it has, and how to open it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+from hal.dtypes import ALL
+from hal.plugin import CONTRACT_VERSION, Backend, DeviceInfo, Devices, Runtime
+from hal_cpu.runtime import CpuRuntime
+
+__all__ = ["CpuBackend"]
+
+
+class CpuBackend(Backend):
+    """The host's processor, always device 0."""
+
+    name = "cpu"
+    contract = CONTRACT_VERSION
+
+    def devices(self) -> Devices:
+        """Return the one device."""
+        info = DeviceInfo(
+            index=0,
+            description=_model_name(),
+            architecture=platform.machine(),
+            memory=_memory(),
+            dtypes=ALL,
+            properties={"cores": len(os.sched_getaffinity(0)) if _LINUX else os.cpu_count()},
+        )
+        return Devices((info,))
+
+    def open(self, index: int) -> Runtime:
+        """Return the runtime."""
+        return CpuRuntime(_memory())
+
+
+_LINUX = hasattr(os, "sched_getaffinity")
+
+
+def _model_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def _memory() -> int:
+    """Return the physical memory in bytes, or the container's limit where that is lower."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+    except OSError:
+        return total
+    return min(total, int(limit)) if limit.isdigit() else total

@@ -21,6 +21,12 @@ for _family in (
     "indexing",
     "product",
     "sorting",
+    "activation",
+    "normalization",
+    "attention",
+    "convolution",
+    "pooling",
+    "interpolation",
 ):
     import_module(f"hal.ops.{_family}")
 

@@ -10,7 +10,14 @@ from contextvars import ContextVar, Token
 from typing import Any, overload
 
 from hal.dtypes import DType
-from hal.errors import DeviceError, DeviceLost, HalError, PluginMissing, Unsupported, ValueRangeError
+from hal.errors import (
+    DeviceError,
+    DeviceLost,
+    HalError,
+    PluginMissing,
+    Unsupported,
+    ValueRangeError,
+)
 from hal.plugin import Backend, DeviceInfo, MemoryStats, Runtime, backends, failures
 from hal.plugin.layout import Shape
 from hal.storage import Spec

@@ -131,7 +131,7 @@ def constant(device: Device, number: Any, like: DType | None) -> Value:
     """
     dtype = as_dtype(type(number)) if like is None else promote_scalar(like, number)
     # Zero by its sign: -0.0 equals 0.0. NaN equals nothing, a complex number has two signs.
-    key = (dtype, number if number else repr(number))
+    key = (dtype, number or repr(number))
     cacheable = number == number and not isinstance(number, complex)
     found = device.constants.get(key) if cacheable else None
     if found is None:
@@ -143,7 +143,7 @@ def constant(device: Device, number: Any, like: DType | None) -> Value:
             if len(device.constants) >= _CONSTANT_LIMIT:
                 device.constants.clear()
             device.constants[key] = found
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 # Plans
@@ -169,7 +169,9 @@ def _build(
     for dtype, _ in inference.outputs:
         device.check_dtype(dtype)
     outputs = tuple([device.spec(dtype, shape) for dtype, shape in inference.outputs])
-    if any(s is not None and d is not s.dtype for s, d in zip(specs, inference.dtypes, strict=True)):
+    if any(
+        s is not None and d is not s.dtype for s, d in zip(specs, inference.dtypes, strict=True)
+    ):
         return _converted(op, inference, attributes)
     if op.view is not None:
         return _view_plan(op, specs[0], inference)  # type: ignore[arg-type]
@@ -320,4 +322,5 @@ def _overlap(a: Value, b: Value) -> bool:
         start = base(value)[1]
         size = value._spec.dtype.itemsize
         ranges.append(((start + low) * size, (start + high) * size))
-    return ranges[0][0] < ranges[1][1] and ranges[1][0] < ranges[0][1]
+    (a_low, a_high), (b_low, b_high) = ranges
+    return bool(a_low < b_high and b_low < a_high)

@@ -7,6 +7,7 @@ Source: https://data-apis.org/array-api/latest/API_specification/type_promotion.
 
 from __future__ import annotations
 
+import builtins
 from functools import cache
 from typing import Any, Literal
 
@@ -43,7 +44,9 @@ class DType:
 
     __slots__ = ("bits", "itemsize", "kind", "name", "numpy", "storage_only")
 
-    def __init__(self, name: str, kind: Kind, bits: int, numpy: Any, storage_only: bool) -> None:
+    def __init__(
+        self, name: str, kind: Kind, bits: int, numpy: Any, storage_only: builtins.bool
+    ) -> None:
         self.name = name
         self.kind: Kind = kind
         self.bits = bits
@@ -66,7 +69,9 @@ class DType:
         return as_dtype, (self.name,)
 
 
-def _define(name: str, kind: Kind, bits: int, numpy: Any, storage_only: bool = False) -> DType:
+def _define(
+    name: str, kind: Kind, bits: int, numpy: Any, storage_only: builtins.bool = False
+) -> DType:
     return DType(name, kind, bits, numpy, storage_only)
 
 
@@ -169,7 +174,7 @@ def as_dtype(given: Any) -> DType:
 
 
 _PYTHON: dict[type, DType] = {
-    type(True): bool,
+    builtins.bool: bool,
     int: DEFAULT_INTEGER,
     float: DEFAULT_FLOATING,
     complex: DEFAULT_COMPLEX,
@@ -259,7 +264,7 @@ def promote_scalar(dtype: DType, value: Any) -> DType:
         raise DTypeError(
             f"{dtype} only stores values; convert it first, for example with astype(hal.float32)"
         )
-    if isinstance(value, type(True)):
+    if isinstance(value, builtins.bool):
         return dtype
     if isinstance(value, int):
         return DEFAULT_INTEGER if dtype.kind == "bool" else dtype

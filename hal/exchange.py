@@ -94,7 +94,9 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> V
         from hal.dispatch import call
         from hal.ops import operators
 
-        made: Value = call(operators["copy" if copy else "reshape"], x, **({} if copy else {"shape": x.shape}))
+        made: Value = call(
+            operators["copy" if copy else "reshape"], x, **({} if copy else {"shape": x.shape})
+        )
         return made
     if not hasattr(x, "__dlpack__"):
         raise DTypeError(f"{type(x).__name__} has no __dlpack__; use hal.asarray(...)")

@@ -79,9 +79,7 @@ def make_view(value: Value, spec: Spec, offset: int) -> Value:
     """Return a tensor over the same storage; ``offset`` is relative, in the result's elements."""
     storage, start = base(value)
     start = start * value._spec.dtype.itemsize // spec.dtype.itemsize + offset
-    array = storage.device.runtime.view(
-        storage.buffer, spec.dtype, spec.shape, spec.strides, start
-    )
+    array = storage.device.runtime.view(storage.buffer, spec.dtype, spec.shape, spec.strides, start)
     return wrap(spec, array, (storage, start))
 
 

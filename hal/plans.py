@@ -45,9 +45,7 @@ def failure(op: Operator, device: Device, error: Exception) -> Exception:
     return DeviceError("the kernel failed", operation=op.name, device=device.name, text=text)
 
 
-def _bound(
-    op: Operator, device: Device, bound: Any, spec: Spec, arity: int, count: Tally
-) -> Plan:
+def _bound(op: Operator, device: Device, bound: Any, spec: Spec, arity: int, count: Tally) -> Plan:
     """Return the plan of a kernel that makes its own result, as short as its arity allows."""
     cls = tensor_class()
 
@@ -81,7 +79,8 @@ def _bound(
             raise failure(op, device, error) from error
         return wrap(spec, array, None)
 
-    return {1: unary, 2: binary}.get(arity, general)
+    by_arity: dict[int, Plan] = {1: unary, 2: binary}
+    return by_arity.get(arity, general)
 
 
 def _allocated(

@@ -11,7 +11,16 @@ from typing import Any, Literal
 
 from hal.errors import ValueRangeError
 
-__all__ = ["Report", "Row", "Tally", "current_policy", "fallback", "report", "reset_report", "tally"]
+__all__ = [
+    "Report",
+    "Row",
+    "Tally",
+    "current_policy",
+    "fallback",
+    "report",
+    "reset_report",
+    "tally",
+]
 
 Policy = Literal["error", "warn", "allow"]
 
@@ -56,9 +65,7 @@ class Report:
     def calls(self, route: str | None = None, device: str | None = None) -> int:
         """Return the number of calls, of all routes and devices or of one."""
         return sum(
-            r.calls
-            for r in self.rows
-            if route in (None, r.route) and device in (None, r.device)
+            r.calls for r in self.rows if route in (None, r.route) and device in (None, r.device)
         )
 
     def __str__(self) -> str:

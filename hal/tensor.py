@@ -47,10 +47,10 @@ def _binary(name: str) -> Callable[[Tensor, Any], Tensor]:
             result = _convert(op, self, other, reflected=False)
             if isinstance(other, int | float) and other and other == other:
                 number = constant(self.device, other, self.dtype)
-                plan = cache.get((self._spec, number._spec))
-                if plan is not None:
+                if (self._spec, number._spec) in cache:
                     if len(numbers) >= _NUMBER_LIMIT:
                         numbers.clear()
+                    plan = cache[self._spec, number._spec]
                     numbers[self._spec, other.__class__, other] = plan, number
             return result
         return plan(self, other)

@@ -73,12 +73,9 @@ _unary(
 
 # Rounding
 
-for _name, _function in (
-    ("floor", np.floor),
-    ("ceil", np.ceil),
-    ("trunc", np.trunc),
-):
-    _unary(_name, _function, REAL)
+_unary("floor", np.floor, REAL)
+_unary("ceil", np.ceil, REAL)
+_unary("trunc", np.trunc, REAL)
 _unary("round", np.rint, ANALYTIC)
 
 # Exponentials, logarithms, powers, trigonometry
@@ -94,52 +91,50 @@ def _rsqrt(x: Any) -> Any:
     return (1.0 / np.sqrt(x, dtype=np.result_type(x.dtype, np.float32))).astype(x.dtype)
 
 
-for _name, _function in (
-    ("exp", np.exp),
-    ("expm1", np.expm1),
-    ("log", np.log),
-    ("log1p", np.log1p),
-    ("log2", np.log2),
-    ("log10", np.log10),
-    ("sqrt", np.sqrt),
-    ("sin", np.sin),
-    ("cos", np.cos),
-    ("tan", np.tan),
-    ("asin", np.arcsin),
-    ("acos", np.arccos),
-    ("atan", np.arctan),
-    ("sinh", np.sinh),
-    ("cosh", np.cosh),
-    ("tanh", np.tanh),
-    ("asinh", np.arcsinh),
-    ("acosh", np.arccosh),
-    ("atanh", np.arctanh),
-):
+_ANALYTIC_FUNCTIONS: dict[str, Any] = {
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log1p": np.log1p,
+    "log2": np.log2,
+    "log10": np.log10,
+    "sqrt": np.sqrt,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "tanh": np.tanh,
+    "asinh": np.arcsinh,
+    "acosh": np.arccosh,
+    "atanh": np.arctanh,
+}
+for _name, _function in _ANALYTIC_FUNCTIONS.items():
     _unary(_name, _function, ANALYTIC, to_floating=True)
 _unary("erf", _erf, FLOATING, to_floating=True)
-_unary(
-    "rsqrt", _rsqrt, FLOATING, to_floating=True, decompose=lambda F, x: F.divide(1.0, F.sqrt(x))
-)
+_unary("rsqrt", _rsqrt, FLOATING, to_floating=True, decompose=lambda F, x: F.divide(1.0, F.sqrt(x)))
 
 # Comparison
 
-for _name, _function, _allowed in (
-    ("equal", np.equal, COMPUTE),
-    ("not_equal", np.not_equal, COMPUTE),
-    ("less", np.less, (*BOOLEAN, *REAL)),
-    ("less_equal", np.less_equal, (*BOOLEAN, *REAL)),
-    ("greater", np.greater, (*BOOLEAN, *REAL)),
-    ("greater_equal", np.greater_equal, (*BOOLEAN, *REAL)),
-):
-    _binary(_name, _function, _allowed, result=dtypes.bool)
+_unordered: dict[str, Any] = {"equal": np.equal, "not_equal": np.not_equal}
+_ordered: dict[str, Any] = {
+    "less": np.less,
+    "less_equal": np.less_equal,
+    "greater": np.greater,
+    "greater_equal": np.greater_equal,
+}
+for _name, _function in _unordered.items():
+    _binary(_name, _function, COMPUTE, result=dtypes.bool)
+for _name, _function in _ordered.items():
+    _binary(_name, _function, (*BOOLEAN, *REAL), result=dtypes.bool)
 
-for _name, _function, _allowed in (
-    ("isnan", np.isnan, NUMERIC),
-    ("isinf", np.isinf, NUMERIC),
-    ("isfinite", np.isfinite, NUMERIC),
-    ("signbit", np.signbit, FLOATING),
-):
-    _unary(_name, _function, _allowed, result=dtypes.bool)
+_unary("isnan", np.isnan, NUMERIC, result=dtypes.bool)
+_unary("isinf", np.isinf, NUMERIC, result=dtypes.bool)
+_unary("isfinite", np.isfinite, NUMERIC, result=dtypes.bool)
+_unary("signbit", np.signbit, FLOATING, result=dtypes.bool)
 
 # Logic and bits
 
@@ -168,9 +163,7 @@ def _complex(real: Any, imaginary: Any) -> Any:
 
 
 _unary("conj", np.conj, NUMERIC)
-_binary(
-    "complex", _complex, (dtypes.float32, dtypes.float64), result=dtypes.complex_counterpart
-)
+_binary("complex", _complex, (dtypes.float32, dtypes.float64), result=dtypes.complex_counterpart)
 
 # Selection and conversion
 

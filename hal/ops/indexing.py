@@ -32,7 +32,9 @@ REDUCTIONS = ("none", "add", "multiply", "maximum", "minimum")
 
 def _inside(name: str, indices: Any, size: int) -> Any:
     """Return indices counted from the front, or raise for the first one outside."""
-    outside = (indices < -size) | (indices >= size) if indices.dtype.kind == "i" else indices >= size
+    outside = (
+        (indices < -size) | (indices >= size) if indices.dtype.kind == "i" else indices >= size
+    )
     if outside.any():
         raise HalIndexError(
             f"{name}: index {int(indices[outside].flat[0])} is outside an axis of size {size}"
@@ -155,9 +157,7 @@ def _put_along_axis(x: Any, indices: Any, updates: Any, axis: int, reduce: str) 
     return _write(x.copy(), tuple(where), updates, reduce)
 
 
-define(
-    "put_along_axis", FAMILY, _put_along_axis, _put_along_rule, axis=REQUIRED, reduce="none"
-)
+define("put_along_axis", FAMILY, _put_along_axis, _put_along_rule, axis=REQUIRED, reduce="none")
 
 
 def _nonzero_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference:
@@ -252,9 +252,7 @@ def _scatter_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inferenc
     if updates.shape != expected:
         raise ShapeError(f"{name}: the updates have shape {updates.shape}; it must be {expected}")
     cast = (x.dtype, x.dtype, *(i.dtype for i in indices))
-    return Inference(
-        cast, ((x.dtype, x.shape),), {"reduce": _reduce_attribute(name, attributes)}
-    )
+    return Inference(cast, ((x.dtype, x.shape),), {"reduce": _reduce_attribute(name, attributes)})
 
 
 def _scatter_nd(x: Any, updates: Any, *indices: Any, reduce: str) -> Any:

@@ -15,9 +15,7 @@ from hal.ops.operator import (
     Evaluator,
     Inference,
     Inputs,
-    Rule,
     define,
-    normalize_axes,
     normalize_axis,
 )
 from hal.ops.rules import check_dtype, check_ndim, present, promoted, same_as_input
@@ -30,7 +28,9 @@ FAMILY = "movement"
 
 def _sizes(name: str, shape: Any) -> Shape:
     try:
-        sizes = tuple(int(s.__index__()) for s in (shape if isinstance(shape, tuple | list) else (shape,)))
+        sizes = tuple(
+            int(s.__index__()) for s in (shape if isinstance(shape, tuple | list) else (shape,))
+        )
     except AttributeError:
         raise DTypeError(f"{name}: a shape is made of integers, not {shape!r}") from None
     return sizes
@@ -91,9 +91,7 @@ def _broadcast_rule(name: str, inputs: Inputs, attributes: Attributes) -> Infere
     (x,) = present(name, inputs, 1)
     shape = _sizes(name, attributes["shape"])
     lead = len(shape) - x.ndim
-    if lead < 0 or any(
-        n not in (1, t) for n, t in zip(x.shape, shape[lead:], strict=True)
-    ):
+    if lead < 0 or any(n not in (1, t) for n, t in zip(x.shape, shape[lead:], strict=True)):
         raise ShapeError(f"{name}: {x.shape} does not broadcast to {shape}")
     return Inference((x.dtype,), ((x.dtype, shape),), {"shape": shape})
 
@@ -141,9 +139,7 @@ def _slice_view(x: Layout, attributes: Attributes) -> tuple[Shape, int]:
 
 def _slice(x: Any, start: Shape, stop: Shape, step: Shape) -> Any:
     return x[
-        tuple(
-            slice(a, None if b < 0 else b, k) for a, b, k in zip(start, stop, step, strict=True)
-        )
+        tuple(slice(a, None if b < 0 else b, k) for a, b, k in zip(start, stop, step, strict=True))
     ]
 
 

@@ -192,9 +192,7 @@ def _scalar_dtype(value: Any, like: Any) -> Any:
     return None
 
 
-def evaluate_reference(
-    op: Operator, arrays: Sequence[Any], attributes: Mapping[str, Any]
-) -> Any:
+def evaluate_reference(op: Operator, arrays: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
     """Run an operator's reference on host arrays, dtypes converted by its rule.
 
     Returns

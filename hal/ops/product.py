@@ -82,9 +82,7 @@ def _linear_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference
             f"{weight.shape[1]}; a weight has shape (features out, features in)"
         )
     if bias is not None and bias.shape != weight.shape[:1]:
-        raise ShapeError(
-            f"{name}: the bias has shape {bias.shape}; it must be {weight.shape[:1]}"
-        )
+        raise ShapeError(f"{name}: the bias has shape {bias.shape}; it must be {weight.shape[:1]}")
     cast = tuple(None if i is None else dtype for i in inputs)
     shape = (*x.shape[:-1], weight.shape[0])
     return Inference(cast, ((dtype, shape),), check_precision(name, attributes))

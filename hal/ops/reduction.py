@@ -96,7 +96,8 @@ def _plain(function: Any) -> Callable[..., Any]:
 
 
 _ORDERED = (dtypes.bool, *REAL)
-for _name, _function in (("max", np.max), ("min", np.min)):
+_extremes: dict[str, Any] = {"max": np.max, "min": np.min}
+for _name, _function in _extremes.items():
     define(
         _name,
         FAMILY,
@@ -105,7 +106,8 @@ for _name, _function in (("max", np.max), ("min", np.min)):
         axis=None,
         keepdims=False,
     )
-for _name, _function in (("any", np.any), ("all", np.all)):
+_tests: dict[str, Any] = {"any": np.any, "all": np.all}
+for _name, _function in _tests.items():
     define(
         _name,
         FAMILY,
@@ -239,7 +241,8 @@ def _arg(function: Any) -> Callable[..., Any]:
     return reference
 
 
-for _name, _function in (("argmax", np.argmax), ("argmin", np.argmin)):
+_positions: dict[str, Any] = {"argmax": np.argmax, "argmin": np.argmin}
+for _name, _function in _positions.items():
     define(
         _name,
         FAMILY,

@@ -43,7 +43,9 @@ def check_dtype(name: str, dtype: DType, allowed: Sequence[DType]) -> None:
 def check_ndim(name: str, what: str, layout: Layout, low: int, high: int | None = None) -> None:
     """Raise when a tensor has too few or too many axes."""
     if layout.ndim < low or (high is not None and layout.ndim > high):
-        allowed = f"{low}" if high == low else f"{low} or more" if high is None else f"{low} to {high}"
+        allowed = (
+            f"{low}" if high == low else f"{low} or more" if high is None else f"{low} to {high}"
+        )
         raise ShapeError(
             f"{name}: {what} has shape {layout.shape}, {layout.ndim} axes; it needs {allowed}"
         )

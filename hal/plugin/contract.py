@@ -195,7 +195,12 @@ class Runtime(ABC):
 
     @abstractmethod
     def view(
-        self, buffer: Any, dtype: DType, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+        self,
+        buffer: Any,
+        dtype: DType,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...],
+        offset: int,
     ) -> Any:
         """Return the backend's own array over a buffer; ``strides`` and ``offset`` in elements."""
 

@@ -12,7 +12,16 @@ import pluggy
 from hal.errors import PluginError
 from hal.plugin.contract import CONTRACT_VERSION, Backend
 
-__all__ = ["GROUP", "PluginFailure", "backends", "failures", "hookimpl", "hookspec", "register", "unregister"]
+__all__ = [
+    "GROUP",
+    "PluginFailure",
+    "backends",
+    "failures",
+    "hookimpl",
+    "hookspec",
+    "register",
+    "unregister",
+]
 
 GROUP = "hal.plugins"
 """The entry-point group plugins are found in; also the name pluggy's markers use."""
@@ -85,7 +94,7 @@ def register(plugin: Any, name: str | None = None) -> Backend:
     """
     with _lock:
         _discover()
-        return _load(plugin, name or getattr(plugin, "__name__", type(plugin).__name__))
+        return _load(plugin, name or str(getattr(plugin, "__name__", type(plugin).__name__)))
 
 
 def unregister(name: str) -> None:

@@ -7,7 +7,14 @@ from math import prod
 from hal.dtypes import DType
 from hal.errors import ShapeError
 
-__all__ = ["Layout", "broadcast_shapes", "broadcast_strides", "contiguous_strides", "extent", "reshape_strides"]
+__all__ = [
+    "Layout",
+    "broadcast_shapes",
+    "broadcast_strides",
+    "contiguous_strides",
+    "extent",
+    "reshape_strides",
+]
 
 Shape = tuple[int, ...]
 

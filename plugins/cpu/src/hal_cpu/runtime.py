@@ -38,7 +38,12 @@ class CpuRuntime(Runtime):
         self._pool.free(buffer)
 
     def view(
-        self, buffer: Any, dtype: DType, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+        self,
+        buffer: Any,
+        dtype: DType,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...],
+        offset: int,
     ) -> Any:
         """Return a NumPy array over a block."""
         size = dtype.itemsize

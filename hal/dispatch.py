@@ -247,9 +247,9 @@ def _on_host(op: Operator, device: Device, inference: Inference) -> Plan:
     def run(*inputs: Any) -> Any:
         policy = current_policy()
         if policy == "error":
+            given = ", ".join(str(x._spec) for x in inputs if x is not None)
             raise Unsupported(
-                f"{device.name} has no {op.name} for "
-                f"{', '.join(str(x._spec) for x in inputs if x is not None) or 'these attributes'}; "
+                f"{device.name} has no {op.name} for {given or inference.attributes}; "
                 "allow the host to run it with hal.fallback('allow'), or use another device"
             )
         if policy == "warn" and first_time(op.name, device.name):

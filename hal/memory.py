@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from hal.device import Device, Stream, named
+from hal.device import Device
 from hal.dtypes import as_dtype
 from hal.errors import DeviceError, OutOfMemory
 from hal.plugin.layout import extent
 from hal.storage import Spec, Storage, Value
+from hal.stream import Stream, named
 
 __all__ = ["allocate", "base", "from_host", "make_view", "to_host", "use_tensor_class", "wrap"]
 

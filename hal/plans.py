@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from hal.device import Device, named
+from hal.device import Device
 from hal.errors import DeviceError, HalError
 from hal.memory import allocate, base, tensor_class, wrap
 from hal.ops import Operator
 from hal.plugin import Kernel
 from hal.report import Tally, tally
 from hal.storage import Spec, Storage
+from hal.stream import named
 
 __all__ = ["Plan", "failure", "native_plan"]
 

@@ -8,7 +8,8 @@ from hal.dtypes import DType
 from hal.plugin.layout import Layout, Shape
 
 if TYPE_CHECKING:
-    from hal.device import Device, Stream
+    from hal.device import Device
+    from hal.stream import Stream
 
 __all__ = ["Spec", "Storage", "Value"]
 

@@ -1,4 +1,4 @@
-"""Operators that work on each element: arithmetic, comparison, logic, bits, rounding, conversion."""
+"""Operators on each element: arithmetic, comparison, logic, bits, rounding, conversion."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def promoted(name: str, layouts: Sequence[Layout]) -> DType:
 
 
 def floating(dtype: DType) -> DType:
-    """Return the dtype itself when floating-point or complex, else the default floating-point one."""
+    """Return the dtype functions of real numbers are calculated in: integers become the default."""
     return dtypes.DEFAULT_FLOATING if dtype.kind in ("bool", "int", "uint") else dtype
 
 

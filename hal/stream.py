@@ -1,0 +1,199 @@
+"""Streams and events: in what order work runs on a device."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any
+
+from hal.errors import DeviceError, DeviceLost, ValueRangeError
+
+if TYPE_CHECKING:
+    from hal.device import Device
+
+__all__ = ["Event", "Stream", "chosen_stream", "named"]
+
+_streams: ContextVar[dict[Device, Stream]] = ContextVar("hal_streams")
+
+
+def chosen_stream(device: Device) -> Stream | None:
+    """Return the stream that ``with stream:`` chose for a device in this thread."""
+    chosen = _streams.get(None)
+    return None if chosen is None else chosen.get(device)
+
+
+def _resolved(device: Any) -> Device:
+    # hal.device stands above this module; a stream may still be made from a device's name.
+    from hal.device import as_device
+
+    return as_device(device)
+
+
+class Stream:
+    """A queue of work on one device, run in the order it was enqueued.
+
+    ``with stream:`` sends this thread's work on the device to it. Tensors remember the stream that
+    last wrote them, and hal inserts the wait when another stream uses them.
+
+    Parameters
+    ----------
+    device : Device, str or None
+        Where; the default device when left out.
+
+    Examples
+    --------
+    >>> import hal
+    >>> stream = hal.Stream("cpu:0")
+    >>> with stream:
+    ...     x = hal.ones(3, device="cpu:0") + 1
+    >>> stream.synchronize()
+    """
+
+    __slots__ = ("__weakref__", "_tokens", "device", "failure", "handle", "pending")
+
+    def __init__(self, device: Any = None) -> None:
+        self.device = _resolved(device)
+        self.handle = self.device.runtime.stream()
+        self.pending: str | None = None
+        self.failure: Exception | None = None
+        self._tokens: list[Token[dict[Device, Stream]]] = []
+
+    def __enter__(self) -> Stream:
+        chosen = {**_streams.get({}), self.device: self}
+        self._tokens.append(_streams.set(chosen))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        _streams.reset(self._tokens.pop())
+
+    def synchronize(self) -> None:
+        """Wait until all work enqueued so far is done.
+
+        Raises
+        ------
+        DeviceError
+            When some of it failed; names the earliest operation that can have failed.
+        """
+        first, self.pending = self.pending, None
+        failure, self.failure = self.failure, None
+        try:
+            self.device.runtime.synchronize(self.handle)
+        except DeviceError as error:
+            raise named(error, self.device, first) from error
+        if failure is not None:
+            raise failure
+
+    def query(self) -> bool:
+        """Return whether all work enqueued so far is done, without waiting."""
+        return self.record_event().query()
+
+    def record_event(self) -> Event:
+        """Return a new event recorded behind the work enqueued so far."""
+        event = Event(self.device)
+        event.record(self)
+        return event
+
+    def wait_event(self, event: Event) -> None:
+        """Make work enqueued from now on wait for an event, of this device or another."""
+        event.wait(self)
+
+    def wait_stream(self, other: Stream) -> None:
+        """Make work enqueued from now on wait for what another stream was given so far."""
+        if other is not self:
+            other.record_event().wait(self)
+
+    def __repr__(self) -> str:
+        return f"<hal.Stream on {self.device.name}>"
+
+
+class Event:
+    """A mark in a stream's order, to wait for, to ask about, and to measure time with.
+
+    Parameters
+    ----------
+    device : Device, str or None
+        Where; the default device when left out.
+
+    Examples
+    --------
+    >>> import hal
+    >>> start, end = hal.Event("cpu:0"), hal.Event("cpu:0")
+    >>> start.record(); end.record()
+    >>> start.elapsed_time(end) >= 0
+    True
+    """
+
+    __slots__ = ("__weakref__", "device", "handle", "recorded")
+
+    def __init__(self, device: Any = None) -> None:
+        self.device = _resolved(device)
+        self.handle = self.device.runtime.event()
+        self.recorded = False
+
+    def record(self, stream: Stream | None = None) -> None:
+        """Record the event behind the work a stream was given so far.
+
+        Raises
+        ------
+        ValueRangeError
+            When the stream belongs to another device.
+        """
+        stream = stream or self.device.current_stream()
+        if stream.device is not self.device:
+            raise ValueRangeError(
+                f"an event of {self.device.name} cannot be recorded on a stream of "
+                f"{stream.device.name}; make the event on that device"
+            )
+        self.device.runtime.record(self.handle, stream.handle)
+        self.recorded = True
+
+    def wait(self, stream: Stream | None = None) -> None:
+        """Make a stream's later work wait for the event; an unrecorded event waits for nothing."""
+        stream = stream or self.device.current_stream()
+        if not self.recorded:
+            return
+        if stream.device.runtime is self.device.runtime:
+            self.device.runtime.wait(self.handle, stream.handle)
+        else:
+            self.synchronize()
+
+    def query(self) -> bool:
+        """Return whether the event is complete (true when never recorded), without waiting."""
+        return not self.recorded or self.device.runtime.query(self.handle)
+
+    def synchronize(self) -> None:
+        """Wait until the event is complete."""
+        if self.recorded:
+            self.device.runtime.synchronize_event(self.handle)
+
+    def elapsed_time(self, end: Event) -> float:
+        """Return the time from this event to ``end`` in milliseconds; waits for both.
+
+        Raises
+        ------
+        ValueRangeError
+            When one was not recorded, or they are of different devices.
+        """
+        if not (self.recorded and end.recorded):
+            raise ValueRangeError("elapsed_time needs two recorded events; call record() on both")
+        if self.device is not end.device:
+            raise ValueRangeError(
+                f"elapsed_time needs events of one device, not of {self.device.name} "
+                f"and {end.device.name}"
+            )
+        self.synchronize()
+        end.synchronize()
+        return self.device.runtime.elapsed(self.handle, end.handle)
+
+
+def named(error: DeviceError, device: Device, operation: str | None) -> DeviceError:
+    """Return the error with device and operation filled in; remember a lost device."""
+    made = type(error)(
+        error.message,
+        operation=error.operation or operation,
+        device=error.device or device.name,
+        code=error.code,
+        text=error.text,
+    )
+    if isinstance(made, DeviceLost):
+        device.lost = made
+    return made

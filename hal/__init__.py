@@ -29,4 +29,4 @@ from hal.precision import precision
 from hal.report import fallback, report, reset_report
 from hal.tensor import Tensor
 
-__version__ = "0.1.0"
+from hal.version import VERSION as __version__

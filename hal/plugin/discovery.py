@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
-from typing import Any
-
-import pluggy
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hal.errors import PluginError
 from hal.plugin.contract import CONTRACT_VERSION, Backend
+
+# pluggy and the distributions' metadata are read at the first use of a device, not at import.
+if TYPE_CHECKING:
+    from importlib import metadata
+
+    import pluggy
 
 __all__ = [
     "GROUP",
@@ -18,7 +22,6 @@ __all__ = [
     "backends",
     "failures",
     "hookimpl",
-    "hookspec",
     "register",
     "unregister",
 ]
@@ -26,14 +29,35 @@ __all__ = [
 GROUP = "hal.plugins"
 """The entry-point group plugins are found in; also the name pluggy's markers use."""
 
-hookspec = pluggy.HookspecMarker(GROUP)
-hookimpl = pluggy.HookimplMarker(GROUP)
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Hooks:
-    @hookspec
-    def hal_backend(self) -> Backend:  # type: ignore[empty-body]
-        """Return the plugin's backend; constructing it touches no driver."""
+def hookimpl(function: F) -> F:
+    """Mark a function of a plugin as hal's hook: ``hal_backend``, which returns the backend.
+
+    Examples
+    --------
+    >>> from hal.plugin import hookimpl
+    >>> @hookimpl
+    ... def hal_backend():
+    ...     return MyBackend()
+    """
+    import pluggy
+
+    return pluggy.HookimplMarker(GROUP)(function)
+
+
+def _new_manager() -> pluggy.PluginManager:
+    import pluggy
+
+    class Hooks:
+        @pluggy.HookspecMarker(GROUP)
+        def hal_backend(self) -> Backend:  # type: ignore[empty-body]
+            """Return the plugin's backend; constructing it touches no driver."""
+
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(Hooks)
+    return manager
 
 
 @dataclass(frozen=True)
@@ -119,8 +143,9 @@ def _discover() -> pluggy.PluginManager:
     global _manager
     with _lock:
         if _manager is None:
-            _manager = pluggy.PluginManager(GROUP)
-            _manager.add_hookspecs(_Hooks)
+            from importlib import metadata
+
+            _manager = _new_manager()
             for entry in metadata.entry_points(group=GROUP):
                 _load_entry(entry)
         return _manager
@@ -145,8 +170,7 @@ def _load_entry(entry: metadata.EntryPoint) -> None:
 
 def _load(plugin: Any, name: str) -> Backend:
     manager = _discover()
-    scratch = pluggy.PluginManager(GROUP)
-    scratch.add_hookspecs(_Hooks)
+    scratch = _new_manager()
     scratch.register(plugin)
     found = scratch.hook.hal_backend()
     if len(found) != 1:

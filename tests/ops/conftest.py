@@ -55,6 +55,12 @@ def reference() -> Any:
     return run_reference
 
 
+@pytest.fixture
+def decompose() -> Any:
+    """Runs an operator's decomposition on arrays."""
+    return run_decomposition
+
+
 @pytest.fixture(params=FLOATS, ids=str)
 def check_decomposition(request: Any) -> Any:
     """Compares an operator's decomposition with its reference, in each floating-point dtype."""

@@ -459,10 +459,18 @@ class Tensor(Value):
 
         return to_dlpack(self, stream, max_version, dl_device, copy)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (to_host(self), self.device.name)
+
     def __repr__(self) -> str:
         values = np.array2string(to_host(self), separator=", ", prefix="Tensor(", threshold=1000)
         device = self.device.name
         return f"Tensor({values}, dtype={self.dtype}, device={device!r})"
+
+
+def _restored(host: Any, device: str) -> Value:
+    """Make a tensor again from what pickle kept: values, and the device's name."""
+    return from_host(host, as_device(device))
 
 
 use_tensor_class(Tensor)

@@ -1,0 +1,60 @@
+"""Streams and events: order, waiting, time."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+import hal
+
+
+def test_a_stream_is_current_inside_its_block_and_in_its_thread_only(cpu):
+    stream = hal.Stream(cpu)
+    seen = []
+    with stream:
+        assert cpu.current_stream() is stream
+        thread = threading.Thread(target=lambda: seen.append(cpu.current_stream()))
+        thread.start()
+        thread.join()
+    assert seen == [cpu.default_stream]
+    assert cpu.current_stream() is cpu.default_stream
+
+
+def test_blocks_of_streams_nest(cpu):
+    outer, inner = hal.Stream(cpu), hal.Stream(cpu)
+    with outer:
+        with inner, outer:
+            assert cpu.current_stream() is outer
+        assert cpu.current_stream() is outer
+
+
+def test_events_measure_time_in_milliseconds(cpu):
+    start, end = hal.Event(cpu), hal.Event(cpu)
+    start.record()
+    hal.ones(1000, device=cpu).sum()
+    end.record()
+    assert 0 <= start.elapsed_time(end) < 10_000
+    assert end.query()
+
+
+def test_time_between_events_that_were_not_recorded_is_an_error(cpu):
+    with pytest.raises(hal.ValueRangeError, match="record"):
+        hal.Event(cpu).elapsed_time(hal.Event(cpu))
+
+
+def test_an_unrecorded_event_is_complete(cpu):
+    event = hal.Event(cpu)
+    assert event.query()
+    event.wait()
+    event.synchronize()
+
+
+def test_a_stream_can_wait_for_another_and_for_itself(cpu):
+    one, two = hal.Stream(cpu), hal.Stream(cpu)
+    one.wait_stream(two)
+    one.wait_stream(one)
+    one.wait_event(two.record_event())
+    one.synchronize()
+    assert one.query()
+    cpu.synchronize()

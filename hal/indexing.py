@@ -198,10 +198,10 @@ def _tensor_index(x: Value, part: Any) -> Any:
             )
         return part
     if isinstance(part, list | np.ndarray):
-        array = np.asarray(part)
+        array = _host_array(part)
         if array.size == 0 and isinstance(part, list):
             array = array.astype(np.int64)
-        return _tensor_index(x, from_host(_host_array(array), x.device))
+        return _tensor_index(x, from_host(array, x.device))
     if not hasattr(part, "__index__"):
         raise HalIndexError(
             f"{part!r} of type {type(part).__name__} is no index; use integers, slices, '...', "

@@ -80,6 +80,8 @@ def make_view(value: Value, spec: Spec, offset: int) -> Value:
     """Return a tensor over the same storage; ``offset`` is relative, in the result's elements."""
     storage, start = base(value)
     start = start * value._spec.dtype.itemsize // spec.dtype.itemsize + offset
+    if spec.size == 0:
+        start = 0  # No element lies anywhere; an offset could point outside the buffer.
     array = storage.device.runtime.view(storage.buffer, spec.dtype, spec.shape, spec.strides, start)
     return wrap(spec, array, (storage, start))
 

@@ -12,6 +12,7 @@ import scipy.special
 
 from hal.ops import Operator
 from hal.plugin import Kernel, Signature
+from hal_cpu.layers import Run, find_layer
 
 __all__ = ["find_kernel"]
 
@@ -99,6 +100,9 @@ def find_kernel(op: Operator, signature: Signature) -> Kernel:
         return _ufunc_kernel(ufunc, signature)
     if op.name == "copy":
         return Kernel(_copy, _copier if signature.outputs[0].contiguous else None)
+    layer = find_layer(op.name, signature)
+    if layer is not None:
+        return _layer_kernel(layer)
     return _reference_kernel(op, signature)
 
 
@@ -144,6 +148,14 @@ def _copy(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
 
 def _copier(stream: Any) -> Callable[..., Any]:
     return partial(np.array, order="C", copy=True)
+
+
+def _layer_kernel(layer: Run) -> Kernel:
+    def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
+        with np.errstate(all="ignore"):
+            layer(outputs[0], *inputs)
+
+    return Kernel(into)
 
 
 def _reference_kernel(op: Operator, signature: Signature) -> Kernel:

@@ -1,5 +1,6 @@
 """hal: one tensor and runtime interface for every accelerator."""
 
+from hal import nn
 from hal.array_api import asarray, from_dlpack, full, ones, zeros
 from hal.device import Device, Event, Stream, default_device, device, devices
 from hal.dtypes import (

@@ -19,7 +19,7 @@ from hal.ops.widening import narrow, wide, widen
 
 FAMILY = "activation"
 
-# Self-normalizing networks (Klambauer et al., 2017, https://arxiv.org/abs/1706.02515) fix these two.
+# Fixed by Klambauer et al., 2017, https://arxiv.org/abs/1706.02515.
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 GELU_CUBIC = 0.044715
@@ -56,7 +56,7 @@ def _activation(
     rule: Rule | None = None,
     **defaults: Any,
 ) -> None:
-    """Define an activation from a reference and a decomposition that need not mind half precision."""
+    """Define an activation; its reference and decomposition need not mind half precision."""
 
     def in_wide(x: Any, *rest: Any, **attributes: Any) -> Any:
         result = reference(wide(x), *[wide(r) for r in rest], **attributes)

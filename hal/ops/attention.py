@@ -236,6 +236,8 @@ def _rotary_embedding(x: Any, cos: Any, sin: Any, interleaved: bool) -> Any:
 
 def _decompose_rotary(F: Evaluator, x: Any, cos: Any, sin: Any, interleaved: bool) -> Any:
     half, shape = cos.shape[-1], x.shape
+    if half == 0:
+        return F.copy(x)
     values, cos, sin = widen(F, x), widen(F, cos), widen(F, sin)
 
     def features(start: int, stop: int, step: int = 1) -> Any:
@@ -248,7 +250,7 @@ def _decompose_rotary(F: Evaluator, x: Any, cos: Any, sin: Any, interleaved: boo
         )
 
     if interleaved:
-        first, second = features(0, 2 * half, 2), features(min(1, 2 * half), 2 * half, 2)
+        first, second = features(0, 2 * half, 2), features(1, 2 * half, 2)
     else:
         first, second = features(0, half), features(half, 2 * half)
     turned = [

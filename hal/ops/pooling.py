@@ -80,7 +80,7 @@ def _placement(
 
 
 def _folded_rule(allowed: Sequence[DType]) -> Rule:
-    """Return the rule of a pooling for which what a window reaches behind the padding is padding."""
+    """Return the rule of a pooling that takes what lies behind the padding for padding too."""
 
     def rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference:
         x = _input(name, inputs, allowed)
@@ -205,7 +205,7 @@ define(
     ceil_mode=False,
 )
 
-# Average: what a window reaches behind the padding never counts; the padding does if it is asked to.
+# Average: what a window reaches behind the padding never counts; the padding may.
 
 
 def _average_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference:

@@ -1,4 +1,4 @@
-"""Attributes of operators that slide a window over the spatial axes: sizes, padding, output sizes."""
+"""Attributes of operators that slide a window over spatial axes: sizes, padding, outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Half precision is calculated in float32 and rounded once: helpers for references and decompositions."""
+"""Half precision is calculated in float32 and rounded once, in references and decompositions."""
 
 from __future__ import annotations
 

@@ -94,6 +94,8 @@ class Evaluator:
         self._device = device
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in operators:
+            raise AttributeError(f"hal has no operator named {name!r}")
         op = operators[name]
         device = self._device
 

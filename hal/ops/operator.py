@@ -172,6 +172,8 @@ class ReferenceEvaluator:
     """
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in operators:
+            raise AttributeError(f"hal has no operator named {name!r}")
         op = operators[name]
 
         def evaluate(*inputs: Any, **attributes: Any) -> Any:

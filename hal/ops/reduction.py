@@ -22,6 +22,7 @@ from hal.ops.operator import (
     normalize_axis,
 )
 from hal.ops.rules import check_dtype, compute_dtype, floating, present
+from hal.ops.widening import narrow, widen
 
 FAMILY = "reduction"
 Axes = tuple[int, ...]
@@ -132,18 +133,9 @@ def _count(shape: Axes, axis: Axes) -> int:
 
 def _decompose_mean(F: Evaluator, x: Any, axis: Axes, keepdims: bool) -> Any:
     dtype = x.dtype
-    x = _widen(F, x)
+    x = widen(F, x)
     total = F.sum(x, axis=axis, keepdims=keepdims, dtype=x.dtype)
-    return _narrow(F, F.divide(total, float(_count(x.shape, axis))), dtype)
-
-
-def _widen(F: Evaluator, x: Any) -> Any:
-    """Convert half-precision input to float32, in which references calculate."""
-    return F.cast(x, dtype=dtypes.float32) if x.dtype.bits < 32 else x
-
-
-def _narrow(F: Evaluator, x: Any, dtype: DType) -> Any:
-    return x if x.dtype is dtype else F.cast(x, dtype=dtype)
+    return narrow(F, F.divide(total, float(_count(x.shape, axis))), dtype)
 
 
 define(
@@ -167,10 +159,10 @@ def _var(x: Any, axis: Axes, keepdims: bool, correction: float) -> Any:
 
 def _decompose_var(F: Evaluator, x: Any, axis: Axes, keepdims: bool, correction: float) -> Any:
     dtype = x.dtype
-    x = _widen(F, x)
+    x = widen(F, x)
     centred = F.subtract(x, F.mean(x, axis=axis, keepdims=True))
     total = F.sum(F.multiply(centred, centred), axis=axis, keepdims=keepdims, dtype=x.dtype)
-    return _narrow(F, F.divide(total, float(_count(x.shape, axis) - correction)), dtype)
+    return narrow(F, F.divide(total, float(_count(x.shape, axis) - correction)), dtype)
 
 
 define(
@@ -190,9 +182,9 @@ define(
         _var(x.astype(compute_dtype(as_dtype(x.dtype))), axis, keepdims, correction)
     ).astype(x.dtype),
     _reduction(FLOATING, to_floating=True),
-    lambda F, x, axis, keepdims, correction: _narrow(
+    lambda F, x, axis, keepdims, correction: narrow(
         F,
-        F.sqrt(F.var(_widen(F, x), axis=axis, keepdims=keepdims, correction=correction)),
+        F.sqrt(F.var(widen(F, x), axis=axis, keepdims=keepdims, correction=correction)),
         x.dtype,
     ),
     axis=None,
@@ -211,14 +203,14 @@ def _logsumexp(x: Any, axis: Axes, keepdims: bool) -> Any:
 
 def _decompose_logsumexp(F: Evaluator, x: Any, axis: Axes, keepdims: bool) -> Any:
     dtype, shape = x.dtype, x.shape
-    x = _widen(F, x)
+    x = widen(F, x)
     if any(shape[a] == 0 for a in axis):
-        return _narrow(F, F.log(F.sum(x, axis=axis, keepdims=keepdims, dtype=x.dtype)), dtype)
+        return narrow(F, F.log(F.sum(x, axis=axis, keepdims=keepdims, dtype=x.dtype)), dtype)
     top = F.max(x, axis=axis, keepdims=True)
     shift = F.where(F.isfinite(top), top, F.cast(0.0, dtype=x.dtype))
     total = F.sum(F.exp(F.subtract(x, shift)), axis=axis, keepdims=True, dtype=x.dtype)
     result = F.add(F.log(total), shift)
-    return _narrow(F, F.reshape(result, shape=_reduced(shape, axis, keepdims)), dtype)
+    return narrow(F, F.reshape(result, shape=_reduced(shape, axis, keepdims)), dtype)
 
 
 define(

@@ -5,12 +5,12 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.inter
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any
 
 from hal.errors import ShapeError, ValueRangeError
 from hal.nn.run import check_tensor, run
+from hal.ops import operators
+from hal.plugin import Layout
 from hal.tensor import Tensor
 
 __all__ = ["interpolate"]
@@ -92,19 +92,9 @@ def interpolate(
         )
     if align_corners is not None and kind.startswith("nearest"):
         raise ValueRangeError(f"interpolate: align_corners has no meaning for {mode!r}; leave it")
+    attributes = {"mode": kind, "align_corners": bool(align_corners)}
     if recompute_scale_factor and scale_factor is not None:
-        size, scale_factor = _rounded(input, scale_factor), None
-    return run(
-        "interpolate",
-        input,
-        size=size,
-        scale=scale_factor,
-        mode=kind,
-        align_corners=bool(align_corners),
-    )
-
-
-def _rounded(x: Tensor, scale: Any) -> Any:
-    """Return the sizes that factors give."""
-    factors = scale if isinstance(scale, tuple | list) else (scale,) * (x.ndim - 2)
-    return tuple(math.floor(n * s) for n, s in zip(x.shape[2:], factors, strict=True))
+        layout = Layout(input.dtype, input.shape)
+        found = operators["interpolate"].infer([layout], {"scale": scale_factor, **attributes})
+        size, scale_factor = found.attributes["size"], None
+    return run("interpolate", input, size=size, scale=scale_factor, **attributes)

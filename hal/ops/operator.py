@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from hal.dtypes import DType, as_dtype
-from hal.errors import DTypeError, HalIndexError, ShapeError, ValueRangeError
+from hal.errors import DTypeError, HalError, HalIndexError, ShapeError, ValueRangeError
 from hal.plugin.layout import Layout
 
 __all__ = [
@@ -128,7 +128,22 @@ class Operator:
         for key, value in filled.items():
             if value is REQUIRED:
                 raise DTypeError(f"{self.name}: the attribute {key!r} must be given")
-        return self.rule(self.name, tuple(inputs), filled)
+        try:
+            inference = self.rule(self.name, tuple(inputs), filled)
+        except HalError:
+            raise
+        # A rule may stumble over a value of the wrong type before it comes to judge it.
+        except Exception as error:
+            listed = ", ".join("None" if x is None else str(x) for x in inputs)
+            raise DTypeError(
+                f"{self.name}: {listed or 'no tensors'} with {dict(attributes)} do not fit the "
+                f"operator, whose attributes are {self.defaults}: {error}"
+            ) from None
+        if len(inference.dtypes) != len(inputs):
+            raise DTypeError(
+                f"{self.name} takes {len(inference.dtypes)} tensors; got {len(inputs)}"
+            )
+        return inference
 
     def __repr__(self) -> str:
         return f"<operator {self.name}>"

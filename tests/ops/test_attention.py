@@ -174,7 +174,7 @@ def test_wrong_attention_says_what_is_wrong(
 
 def test_an_integer_mask_is_refused() -> None:
     layouts = [Layout(hal.float32, (3, 4))] * 3
-    with pytest.raises(DTypeError, match="mask has dtype int64.*bool"):
+    with pytest.raises(DTypeError, match=r"mask has dtype int64.*bool"):
         operators["attention"].infer([*layouts, Layout(hal.int64, (3, 3))], {})
 
 

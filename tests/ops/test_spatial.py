@@ -53,7 +53,7 @@ def test_wrong_sizes_are_named(given: Any, error: Any) -> None:
     ],
 )
 def test_wrong_padding_is_named(given: Any, error: Any) -> None:
-    with pytest.raises(error, match="op: (the )?padding"):
+    with pytest.raises(error, match=r"op: (the )?padding"):
         padding_pairs("op", given, 2)
 
 

@@ -71,7 +71,7 @@ define("matmul", FAMILY, _matmul, _matmul_rule, precision="highest")
 
 def _linear_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference:
     x, weight = present(name, inputs, 2)
-    bias = inputs[2]
+    bias = inputs[2] if len(inputs) > 2 else None
     dtype = promoted(name, [i for i in inputs if i is not None])
     check_dtype(name, dtype, NUMERIC)
     check_ndim(name, "the input", x, 1)
@@ -88,7 +88,7 @@ def _linear_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference
     return Inference(cast, ((dtype, shape),), check_precision(name, attributes))
 
 
-def _linear(x: Any, weight: Any, bias: Any, precision: str) -> Any:
+def _linear(x: Any, weight: Any, bias: Any = None, *, precision: str) -> Any:
     wide = compute_dtype(as_dtype(x.dtype))
     result = np.matmul(x.astype(wide, copy=False), weight.astype(wide, copy=False).T)
     if bias is not None:
@@ -96,7 +96,9 @@ def _linear(x: Any, weight: Any, bias: Any, precision: str) -> Any:
     return result.astype(x.dtype, copy=False)
 
 
-def _decompose_linear(F: Evaluator, x: Any, weight: Any, bias: Any, precision: str) -> Any:
+def _decompose_linear(
+    F: Evaluator, x: Any, weight: Any, bias: Any = None, *, precision: str
+) -> Any:
     result = F.matmul(x, F.permute(weight, axes=(1, 0)), precision=precision)
     return result if bias is None else F.add(result, bias)
 

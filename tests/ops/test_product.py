@@ -48,3 +48,8 @@ def test_what_does_not_fit_is_refused_with_the_shapes(name, shapes, attributes, 
     layouts = [None if s is None else Layout(hal.float32, s) for s in shapes]
     with pytest.raises(hal.HalError, match=message):
         operators[name].infer(layouts, attributes)
+
+
+def test_an_absent_bias_may_be_left_out(reference, decompose):
+    np.testing.assert_array_equal(reference("linear", X, W), reference("linear", X, W, None))
+    np.testing.assert_allclose(decompose("linear", X, W), X @ W.T)

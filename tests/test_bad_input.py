@@ -58,8 +58,7 @@ def test_an_operator_gives_a_result_or_an_error_of_hals(op, data):
         warnings.simplefilter("error")
         try:
             result = call(op, *inputs, device="cpu:0", **chosen)
-        except hal.HalError as error:
-            assert str(error)
+        except hal.HalError:
             return
     for x in result if isinstance(result, tuple) else (result,):
         assert x.numpy().dtype == x.dtype.numpy

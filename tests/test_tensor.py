@@ -212,7 +212,7 @@ def test_a_tensor_is_no_dictionary_key(cpu):
 
 
 def test_a_tensor_is_not_constructed_by_hand():
-    with pytest.raises(hal.DTypeError, match="hal.asarray"):
+    with pytest.raises(hal.DTypeError, match=r"hal.asarray"):
         hal.Tensor()
 
 

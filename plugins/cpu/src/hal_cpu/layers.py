@@ -143,7 +143,8 @@ def _attention(signature: Signature) -> Run | None:
 
 def _convolution(signature: Signature) -> Run:
     x_layout, weight_layout = signature.inputs[:2]
-    assert x_layout is not None and weight_layout is not None
+    assert x_layout is not None
+    assert weight_layout is not None
     stride, dilation = signature.attributes["stride"], signature.attributes["dilation"]
     padding, groups = signature.attributes["padding"], signature.attributes["groups"]
     batch, channels = x_layout.shape[:2]

@@ -51,7 +51,7 @@ class DType:
         self.kind: Kind = kind
         self.bits = bits
         self.numpy: np.dtype[Any] = np.dtype(numpy)
-        self.itemsize = self.numpy.itemsize
+        self.itemsize: int = self.numpy.itemsize
         self.storage_only = storage_only
 
     @property

@@ -2,107 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from hal.arithmetic import Arithmetic
 from hal.device import as_device
-from hal.dispatch import call, constant, plans
+from hal.dispatch import call
 from hal.dtypes import as_dtype
 from hal.errors import DTypeError, ExchangeError, ShapeError
-from hal.indexing import assign_item, get_item, set_item
+from hal.indexing import get_item, set_item
 from hal.memory import from_host, to_host, use_tensor_class
-from hal.ops import Operator, operators
+from hal.ops import operators
 from hal.storage import Value
 
 __all__ = ["Tensor"]
 
-_NUMBER_LIMIT = 4096
 
-
-def _convert(op: Operator, x: Tensor, other: Any, reflected: bool) -> Any:
-    """Run a binary operator whose operands were not met before in this form."""
-    if isinstance(other, Tensor):
-        return call(op, x, other)
-    if not isinstance(other, bool | int | float | complex):
-        return NotImplemented
-    number = constant(x.device, other, x.dtype)
-    return call(op, number, x) if reflected else call(op, x, number)
-
-
-def _binary(name: str) -> Callable[[Tensor, Any], Tensor]:
-    op = operators[name]
-    cache = plans(op)
-    # Plans and constants for Python numbers. Zero and NaN are no keys: -0.0 equals 0.0.
-    numbers: dict[Any, Any] = {}
-
-    def method(self: Tensor, other: Any) -> Any:
-        try:
-            if other.__class__ is Tensor:
-                plan = cache[self._spec, other._spec]
-            else:
-                plan, other = numbers[self._spec, other.__class__, other]
-        except (KeyError, TypeError):
-            result = _convert(op, self, other, reflected=False)
-            if isinstance(other, int | float) and other and other == other:
-                number = constant(self.device, other, self.dtype)
-                if (self._spec, number._spec) in cache:
-                    if len(numbers) >= _NUMBER_LIMIT:
-                        numbers.clear()
-                    plan = cache[self._spec, number._spec]
-                    numbers[self._spec, other.__class__, other] = plan, number
-            return result
-        return plan(self, other)
-
-    method.__doc__ = f"Return ``{name}`` of the two operands, element by element."
-    return method
-
-
-def _reflected(name: str) -> Callable[[Tensor, Any], Tensor]:
-    op = operators[name]
-
-    def method(self: Tensor, other: Any) -> Any:
-        return _convert(op, self, other, reflected=True)
-
-    method.__doc__ = f"Return ``{name}`` of a number and a tensor."
-    return method
-
-
-def _in_place(name: str) -> Callable[[Tensor, Any], Tensor]:
-    op = operators[name]
-
-    def method(self: Tensor, other: Any) -> Any:
-        result = _convert(op, self, other, reflected=False)
-        if result is NotImplemented:
-            return result
-        if result.shape != self.shape:
-            raise ShapeError(
-                f"{name} in place: the result has shape {result.shape}, the tensor {self.shape}"
-            )
-        assign_item(self, result)
-        return self
-
-    method.__doc__ = f"Put ``{name}`` of the two operands into this tensor's memory."
-    return method
-
-
-def _unary(name: str) -> Callable[[Tensor], Tensor]:
-    op = operators[name]
-    cache = plans(op)
-
-    def method(self: Tensor) -> Any:
-        try:
-            plan = cache[(self._spec,)]
-        except KeyError:
-            return call(op, self)
-        return plan(self)
-
-    method.__doc__ = f"Return ``{name}`` of each element."
-    return method
-
-
-class Tensor(Value):
+class Tensor(Arithmetic):
     """An n-dimensional array on a device. Make one with :func:`hal.asarray`, ``zeros``, ...
 
     Slicing, transposing and broadcasting give views of the same memory; everything else gives new
@@ -118,8 +36,6 @@ class Tensor(Value):
     """
 
     __slots__ = ()
-    # NumPy must not take hal's tensors apart behind the user's back: mixing is an error.
-    __array_ufunc__ = None
 
     def __init__(self) -> None:
         raise DTypeError("make tensors with hal.asarray(...), hal.zeros(...) and their like")
@@ -177,82 +93,6 @@ class Tensor(Value):
         result: Tensor = call(operators[name], self, **attributes)
         return result
 
-    # Arithmetic, comparison, bits
-
-    __add__ = _binary("add")
-    __sub__ = _binary("subtract")
-    __mul__ = _binary("multiply")
-    __truediv__ = _binary("divide")
-    __floordiv__ = _binary("floor_divide")
-    __mod__ = _binary("remainder")
-    __pow__ = _binary("power")
-    __radd__ = _reflected("add")
-    __rsub__ = _reflected("subtract")
-    __rmul__ = _reflected("multiply")
-    __rtruediv__ = _reflected("divide")
-    __rfloordiv__ = _reflected("floor_divide")
-    __rmod__ = _reflected("remainder")
-    __rpow__ = _reflected("power")
-    __iadd__ = _in_place("add")
-    __isub__ = _in_place("subtract")
-    __imul__ = _in_place("multiply")
-    __itruediv__ = _in_place("divide")
-    __ifloordiv__ = _in_place("floor_divide")
-    __imod__ = _in_place("remainder")
-    __ipow__ = _in_place("power")
-    __eq__ = _binary("equal")  # type: ignore[assignment]
-    __ne__ = _binary("not_equal")  # type: ignore[assignment]
-    __lt__ = _binary("less")
-    __le__ = _binary("less_equal")
-    __gt__ = _binary("greater")
-    __ge__ = _binary("greater_equal")
-    __and__ = _binary("bitwise_and")
-    __or__ = _binary("bitwise_or")
-    __xor__ = _binary("bitwise_xor")
-    __lshift__ = _binary("bitwise_left_shift")
-    __rshift__ = _binary("bitwise_right_shift")
-    __rand__ = _reflected("bitwise_and")
-    __ror__ = _reflected("bitwise_or")
-    __rxor__ = _reflected("bitwise_xor")
-    __rlshift__ = _reflected("bitwise_left_shift")
-    __rrshift__ = _reflected("bitwise_right_shift")
-    __iand__ = _in_place("bitwise_and")
-    __ior__ = _in_place("bitwise_or")
-    __ixor__ = _in_place("bitwise_xor")
-    __ilshift__ = _in_place("bitwise_left_shift")
-    __irshift__ = _in_place("bitwise_right_shift")
-    __neg__ = _unary("negative")
-    __abs__ = _unary("abs")
-    __invert__ = _unary("bitwise_invert")
-    __hash__ = None  # type: ignore[assignment]
-
-    def __pos__(self) -> Tensor:
-        return self._call("copy")
-
-    def __matmul__(self, other: Any) -> Any:
-        return self._product(other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return NotImplemented
-
-    def __imatmul__(self, other: Any) -> Any:
-        result = self._product(other)
-        if result is NotImplemented:
-            return result
-        if result.shape != self.shape:
-            raise ShapeError(
-                f"matmul in place: the result has shape {result.shape}, the tensor {self.shape}"
-            )
-        assign_item(self, result)
-        return self
-
-    def _product(self, other: Any) -> Any:
-        from hal.precision import current_precision
-
-        if not isinstance(other, Tensor):
-            return NotImplemented
-        return call(operators["matmul"], self, other, precision=current_precision())
-
     # Indexing
 
     def __getitem__(self, key: Any) -> Tensor:
@@ -303,7 +143,7 @@ class Tensor(Value):
         Examples
         --------
         >>> import hal
-        >>> hal.arange(3, device="cpu:0").tolist()
+        >>> hal.asarray([0, 1, 2], device="cpu:0").tolist()
         [0, 1, 2]
         """
         host = to_host(self)
@@ -411,7 +251,7 @@ class Tensor(Value):
         Examples
         --------
         >>> import hal
-        >>> hal.arange(6, device="cpu:0").reshape(2, -1).shape
+        >>> hal.ones(6, device="cpu:0").reshape(2, -1).shape
         (2, 3)
         """
         wanted = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
@@ -440,7 +280,7 @@ class Tensor(Value):
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         import hal
 
-        return hal.array_namespace(api_version)
+        return hal
 
     def __dlpack_device__(self) -> tuple[int, int]:
         from hal.exchange import dlpack_device

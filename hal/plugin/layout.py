@@ -67,6 +67,9 @@ class Layout:
 
     __slots__ = ("contiguous", "dtype", "nbytes", "shape", "size", "strides")
 
+    size: int
+    nbytes: int
+
     def __init__(self, dtype: DType, shape: Shape, strides: Shape | None = None) -> None:
         packed = contiguous_strides(shape)
         size = prod(shape)

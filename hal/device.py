@@ -52,6 +52,8 @@ class Device:
         self.index = info.index
         self.name = f"{backend.name}:{info.index}"
         self.lost: DeviceLost | None = None
+        self.tracer: Any = None  # What records the calls, on the device of a program's trace.
+        self.evaluator: Any = None
         self._specs: dict[Any, Spec] = {}
         self.constants: dict[Any, Any] = {}
         self._runtime: Runtime | None = None

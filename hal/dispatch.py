@@ -16,7 +16,7 @@ import numpy as np
 from hal.device import Device, as_device
 from hal.dtypes import DType, as_dtype, check_scalar, promote, promote_scalar
 from hal.errors import DeviceError, DTypeError, HalWarning, Unsupported
-from hal.memory import base, from_host, make_view, overwrite_on_host, to_host
+from hal.memory import allocate, base, from_host, make_view, overwrite_on_host, to_host
 from hal.ops import Operator, evaluate_reference, operators
 from hal.ops.operator import Inference
 from hal.plans import Plan, failure, native_plan
@@ -71,7 +71,12 @@ def call(op: Operator, *inputs: Value | None, device: Any = None, **attributes: 
         raise DTypeError(f"{op.name}: attributes must be hashable, got {attributes}") from None
     if plan is None:
         specs = tuple([None if x is None else x._spec for x in inputs])
-        plan = _build(op, specs, attributes, as_device(device) if not inputs else None)
+        where = _common_device(op, specs, as_device(device) if not inputs else None)
+        if where.tracer is not None:
+            lifted = [x if x is None else where.tracer.lift(x) for x in inputs]
+            specs = tuple([None if x is None else x._spec for x in lifted])
+            return _build(op, specs, attributes, where)(*lifted)
+        plan = _build(op, specs, attributes, where)
         if len(cache) >= _PLAN_LIMIT:
             cache.clear()
         cache[key] = plan
@@ -106,12 +111,12 @@ class Evaluator:
         return run
 
 
-_evaluators: dict[Device, Evaluator] = {}
-
-
 def evaluator(device: Device) -> Evaluator:
     """Return the device's evaluator."""
-    return _evaluators.setdefault(device, Evaluator(device))
+    if device.evaluator is None:
+        device.evaluator = Evaluator(device)
+    found: Evaluator = device.evaluator
+    return found
 
 
 def operands(device: Device, inputs: tuple[Any, ...]) -> list[Value | None]:
@@ -151,22 +156,25 @@ def constant(device: Device, number: Any, like: DType | None) -> Value:
 # Plans
 
 
-def _build(
-    op: Operator,
-    specs: tuple[Spec | None, ...],
-    attributes: dict[str, Any],
-    device: Device | None,
-) -> Plan:
+def _common_device(op: Operator, specs: tuple[Spec | None, ...], device: Device | None) -> Device:
     for spec in specs:
-        if spec is not None:
-            if device is not None and spec.device is not device:
-                raise DeviceError(
-                    f"{op.name}: the tensors are on {device.name} and {spec.device.name}; "
-                    "move one with to_device(...)"
-                )
+        if spec is None or spec.device is device:
+            continue
+        if device is None or spec.device.tracer is not None:
             device = spec.device
+        elif device.tracer is None:
+            raise DeviceError(
+                f"{op.name}: the tensors are on {device.name} and {spec.device.name}; "
+                "move one with to_device(...)"
+            )
     if device is None:
         raise DTypeError(f"{op.name} needs at least one tensor")
+    return device
+
+
+def _build(
+    op: Operator, specs: tuple[Spec | None, ...], attributes: dict[str, Any], device: Device
+) -> Plan:
     inference = op.infer(specs, attributes)
     for dtype, _ in inference.outputs:
         device.check_dtype(dtype)
@@ -177,6 +185,8 @@ def _build(
         return _converted(op, inference, attributes)
     if op.view is not None:
         return _view_plan(op, specs[0], inference)  # type: ignore[arg-type]
+    if all(spec.size == 0 for spec in outputs):
+        return _empty_plan(outputs)
     kernel = _kernel(op, device, specs, outputs, inference)
     if kernel is not None:
         return native_plan(op, device, kernel, specs, outputs)
@@ -193,6 +203,16 @@ def _kernel(
     op: Operator, device: Device, specs: Any, outputs: Any, inference: Inference
 ) -> Kernel | None:
     return device.runtime.kernel(op, Signature(specs, outputs, inference.attributes))
+
+
+def _empty_plan(outputs: tuple[Spec, ...]) -> Plan:
+    """Return the plan of a call whose results have no elements: no kernel need run."""
+
+    def run(*inputs: Any) -> Any:
+        results = [allocate(spec, spec.device.current_stream()) for spec in outputs]
+        return results[0] if len(results) == 1 else tuple(results)
+
+    return run
 
 
 def _converted(op: Operator, inference: Inference, attributes: dict[str, Any]) -> Plan:
@@ -286,6 +306,8 @@ def write(target: Value, source: Value) -> None:
     if target._spec.size == 0:
         return
     device = target._spec.device
+    if source._spec.device is not device:
+        source = _lifted(source, device)
     storage = base(target)[0]
     if source._base is not None and source._base[0] is storage and _overlap(target, source):
         source = call(_COPY, source)
@@ -304,12 +326,22 @@ def write(target: Value, source: Value) -> None:
         raise failure(_COPY, device, error) from error
 
 
+def _lifted(source: Value, device: Device) -> Value:
+    if device.tracer is None:
+        raise DeviceError(
+            f"a tensor on {source.device.name} cannot be written into one on {device.name}; "
+            "move it with to_device(...)"
+        )
+    lifted: Value = device.tracer.lift(source)
+    return lifted
+
+
 _write_kernels: dict[tuple[Spec, Spec], Kernel | None] = {}
 
 
 def _write_kernel(target: Spec, source: Spec) -> Kernel | None:
     key = (target, source)
-    if key not in _write_kernels:
+    if target.device.tracer is not None or key not in _write_kernels:
         if len(_write_kernels) >= _PLAN_LIMIT:
             _write_kernels.clear()
         inference = _COPY.infer((source,), {})

@@ -47,7 +47,7 @@ class DeviceInfo:
     index : int
         Position among the backend's devices, from 0.
     description : str
-        The product's name, for example ``"AMD EPYC 9654"``.
+        The product's name, for example ``"Accelerator X100"``.
     architecture : str
         What kernels are built for, for example ``"x86_64"``.
     memory : int

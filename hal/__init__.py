@@ -29,5 +29,4 @@ from hal.errors import *  # noqa: F403
 from hal.precision import precision
 from hal.report import fallback, report, reset_report
 from hal.tensor import Tensor
-
 from hal.version import VERSION as __version__

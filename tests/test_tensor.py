@@ -216,7 +216,7 @@ def test_a_tensor_is_not_constructed_by_hand():
         hal.Tensor()
 
 
-@pytest.mark.parametrize("other", ["text", [1, 2], {}, object(), np.ones(2)], ids=repr)
+@pytest.mark.parametrize("other", ["text", [1, 2], {}, len, np.ones(2)], ids=str)
 def test_mixing_with_what_is_no_tensor_is_a_type_error(cpu, other):
     x = hal.ones(2, device=cpu)
     for function in (operator.add, operator.matmul, operator.lt):

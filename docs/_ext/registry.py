@@ -7,6 +7,7 @@ import pkgutil
 from importlib import import_module
 from typing import Any, ClassVar
 
+from accepts import accepts
 from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
@@ -14,7 +15,6 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import hal
-from accepts import accepts
 from hal import dtypes
 from hal.dtypes import DType
 from hal.ops import REQUIRED, Operator, operators

@@ -18,8 +18,7 @@ from hal.memory import from_host, to_host
 from hal.ops import operators
 from hal.tensor import Tensor
 
-__all__ = ["arange", "asarray", "empty", "empty_like", "eye", "from_dlpack", "full", "full_like",
-           "linspace", "meshgrid", "ones", "ones_like", "tril", "triu", "zeros", "zeros_like"]  # fmt: skip
+__all__ = ["asarray", "from_dlpack", "full", "ones", "zeros"]
 
 
 def asarray(
@@ -86,7 +85,9 @@ def _host(obj: Any) -> Any:
             f"{type(obj).__name__} {str(obj)[:60]!r} holds no numbers that hal has a dtype for"
         ) from None
     except (ValueError, TypeError, OverflowError) as error:
-        raise DTypeError(f"{type(obj).__name__} is no rectangular set of numbers: {error}") from None
+        raise DTypeError(
+            f"{type(obj).__name__} is no rectangular set of numbers: {error}"
+        ) from None
     if isinstance(obj, np.ndarray | np.generic) or hasattr(obj, "__array__"):
         return array
     default = {"float": DEFAULT_FLOATING, "int": DEFAULT_INTEGER, "complex": DEFAULT_COMPLEX}

@@ -86,13 +86,27 @@ _failures: dict[str, PluginFailure] = {}
 
 
 def backends() -> dict[str, Backend]:
-    """Return the loaded backends by name, discovering plugins at the first call."""
+    """Return the loaded backends by name, discovering plugins at the first call.
+
+    Examples
+    --------
+    >>> from hal.plugin import backends
+    >>> "cpu" in backends()
+    True
+    """
     _discover()
     return dict(_backends)
 
 
 def failures() -> dict[str, PluginFailure]:
-    """Return the plugins that could not be loaded, by name."""
+    """Return the plugins that could not be loaded, by name.
+
+    Examples
+    --------
+    >>> from hal.plugin import failures
+    >>> all(failure.reason and failure.remedy for failure in failures().values())
+    True
+    """
     _discover()
     return dict(_failures)
 
@@ -115,6 +129,23 @@ def register(plugin: Any, name: str | None = None) -> Backend:
     ------
     PluginError
         When the plugin gives no backend, or one that hal cannot use.
+
+    Examples
+    --------
+    >>> from hal.plugin import Backend, Devices, hookimpl, register, unregister
+    >>> class Absent(Backend):
+    ...     name = "absent"
+    ...     def devices(self):
+    ...         return Devices((), reason="no card answers", remedy="plug one in")
+    ...     def open(self, index):
+    ...         raise NotImplementedError
+    >>> class Plugin:
+    ...     @hookimpl
+    ...     def hal_backend(self):
+    ...         return Absent()
+    >>> register(Plugin()).devices().reason
+    'no card answers'
+    >>> unregister("absent")
     """
     with _lock:
         _discover()
@@ -128,6 +159,13 @@ def unregister(name: str) -> None:
     ------
     PluginError
         When no backend has this name.
+
+    Examples
+    --------
+    >>> from hal.plugin import unregister
+    >>> unregister("nothing")
+    Traceback (most recent call last):
+    hal.errors.PluginError: no backend is named 'nothing'; loaded are: ...
     """
     with _lock:
         manager = _discover()

@@ -28,11 +28,14 @@ from hal.plugin.layout import (
     extent,
     reshape_strides,
 )
+from hal.plugin.program import Array, Call, Program
 
 __all__ = [
     "CONTRACT_VERSION",
     "GROUP",
+    "Array",
     "Backend",
+    "Call",
     "DeviceInfo",
     "Devices",
     "HostEvent",
@@ -40,6 +43,7 @@ __all__ = [
     "Layout",
     "MemoryStats",
     "PluginFailure",
+    "Program",
     "Runtime",
     "Signature",
     "backends",

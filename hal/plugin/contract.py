@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hal.dtypes import COMPUTE, DType
 from hal.plugin.layout import Layout
+from hal.plugin.program import Program
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,7 +111,9 @@ class Kernel:
     ----------
     into : callable
         ``into(stream, outputs, inputs)`` enqueues the work that writes the given output arrays.
-        Arrays are what :meth:`Runtime.view` returned; an absent optional input is None.
+        Arrays are what :meth:`Runtime.view` returned; an absent optional input is None. No output
+        overlaps an input, with one exception: for an operator of the elementwise family an output
+        may be the memory of an input of equal layout.
     bind : callable, optional
         ``bind(stream)`` returns a function of the input arrays that enqueues the work and returns
         a new array (a tuple of them for several outputs), C-contiguous, of the signature's output
@@ -240,6 +243,46 @@ class Runtime(ABC):
         Asked once per signature. When the answer is None for strided inputs, hal asks again with
         contiguous ones before it decomposes.
         """
+
+    # whole programs; optional
+
+    def compile(
+        self, program: Program, constants: Mapping[int, Any]
+    ) -> Callable[[Any, Sequence[Any], Sequence[Any]], None] | None:
+        """Take a whole program, or return None to have hal call kernels one after another.
+
+        Parameters
+        ----------
+        program : Program
+            Already simplified. Every call that is no view and not marked ``host`` has a kernel.
+        constants : mapping of int to object
+            The device buffer under each constant of the program, by the buffer's number.
+
+        Returns
+        -------
+        callable or None
+            ``run(stream, outputs, inputs)`` enqueues the program: it reads the input arrays, whose
+            layouts are the program's, and writes the output arrays, which are contiguous unless
+            they lie in an input's buffer. It may be called from any thread.
+        """
+        return None
+
+    def capture(self, stream: Any, enqueue: Callable[[], None]) -> Any | None:
+        """Record what ``enqueue()`` puts on the stream, without running it, to replay it later.
+
+        The arrays it works on keep their addresses until the recording is dropped. When
+        ``enqueue`` raises, the capture is ended and the error passes through.
+
+        Returns
+        -------
+        object or None
+            The recording, for :meth:`replay`; None where the device cannot capture.
+        """
+        return None
+
+    def replay(self, recording: Any, stream: Any) -> None:
+        """Enqueue a recording that :meth:`capture` made."""
+        raise NotImplementedError
 
     # order; a synchronous backend inherits these
 

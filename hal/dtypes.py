@@ -92,8 +92,18 @@ complex64 = _define("complex64", "complex", 64, np.complex64)
 complex128 = _define("complex128", "complex", 128, np.complex128)
 float8_e4m3fn = _define("float8_e4m3fn", "float", 8, ml_dtypes.float8_e4m3fn, storage_only=True)
 float8_e5m2 = _define("float8_e5m2", "float", 8, ml_dtypes.float8_e5m2, storage_only=True)
+float8_e4m3fnuz = _define(
+    "float8_e4m3fnuz", "float", 8, ml_dtypes.float8_e4m3fnuz, storage_only=True
+)
+float8_e5m2fnuz = _define(
+    "float8_e5m2fnuz", "float", 8, ml_dtypes.float8_e5m2fnuz, storage_only=True
+)
+float8_e8m0fnu = _define("float8_e8m0fnu", "float", 8, ml_dtypes.float8_e8m0fnu, storage_only=True)
+float4_e2m1fn = _define("float4_e2m1fn", "float", 4, ml_dtypes.float4_e2m1fn, storage_only=True)
 int4 = _define("int4", "int", 4, ml_dtypes.int4, storage_only=True)
 uint4 = _define("uint4", "uint", 4, ml_dtypes.uint4, storage_only=True)
+int2 = _define("int2", "int", 2, ml_dtypes.int2, storage_only=True)
+uint2 = _define("uint2", "uint", 2, ml_dtypes.uint2, storage_only=True)
 
 ALL: tuple[DType, ...] = (
     bool,
@@ -113,8 +123,14 @@ ALL: tuple[DType, ...] = (
     complex128,
     float8_e4m3fn,
     float8_e5m2,
+    float8_e4m3fnuz,
+    float8_e5m2fnuz,
+    float8_e8m0fnu,
+    float4_e2m1fn,
     int4,
     uint4,
+    int2,
+    uint2,
 )
 COMPUTE = tuple(d for d in ALL if not d.storage_only)
 STORAGE = tuple(d for d in ALL if d.storage_only)

@@ -41,7 +41,7 @@ LAYERS = [
     ["hal.tensor"],
     ["hal.array_api", "hal.nn"],
     ["hal"],
-    ["hal.onnx", "hal.program"],
+    ["hal.demo", "hal.onnx", "hal.program"],
     ["hal.testing"],
     ["hal.cli"],
 ]

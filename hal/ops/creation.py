@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from numbers import Number
 from typing import Any
 
 import numpy as np
 
-from hal.dtypes import ALL, COMPUTE, as_dtype
-from hal.errors import HalOverflowError, ShapeError, ValueRangeError
+from hal.dtypes import ALL, COMPUTE, DType, as_dtype
+from hal.errors import DTypeError, HalOverflowError, ShapeError, ValueRangeError
 from hal.ops.operator import REQUIRED, Attributes, Inference, Inputs, define
 from hal.ops.rules import check_dtype, present
 
@@ -71,10 +72,19 @@ define(
 )
 
 
+def _check_number(name: str, which: str, value: Any, dtype: DType) -> None:
+    if not isinstance(value, Number):
+        raise DTypeError(f"{name}: {which} is {value!r}; it must be a number")
+    if isinstance(value, complex) and dtype.kind != "complex":
+        raise DTypeError(f"{name}: {which} is {value}, which {dtype} cannot hold; use complex64")
+
+
 def _linspace_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference:
     dtype = as_dtype(attributes["dtype"])
     num = attributes["num"].__index__()
     check_dtype(name, dtype, COMPUTE[1:])
+    for end in ("start", "stop"):
+        _check_number(name, end, attributes[end], dtype)
     if num < 0:
         raise ValueRangeError(f"{name}: num is {num}; it must be 0 or more")
     return Inference((), ((dtype, (num,)),), {**attributes, "num": num, "dtype": dtype})

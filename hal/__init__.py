@@ -1,7 +1,7 @@
 """hal: one tensor and runtime interface for every accelerator."""
 
-from hal import nn
-from hal.array_api import asarray, from_dlpack, full, ones, zeros
+from hal import array_api, errors, nn
+from hal.array_api import *  # noqa: F403
 from hal.device import Device, Event, Stream, default_device, device, devices
 from hal.dtypes import (
     DType,
@@ -36,3 +36,42 @@ from hal.precision import precision
 from hal.report import fallback, report, reset_report
 from hal.tensor import Tensor
 from hal.version import VERSION as __version__
+
+# What mypy and editors take for public: the names below, the standard's, and the errors.
+__all__ = [
+    "DType",
+    "Device",
+    "Event",
+    "Stream",
+    "Tensor",
+    "__version__",
+    "bfloat16",
+    "bool",
+    "complex64",
+    "complex128",
+    "default_device",
+    "device",
+    "devices",
+    "fallback",
+    "float8_e4m3fn",
+    "float8_e5m2",
+    "float16",
+    "float32",
+    "float64",
+    "int4",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "nn",
+    "precision",
+    "report",
+    "reset_report",
+    "uint4",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+]
+__all__ += array_api.__all__
+__all__ += errors.__all__

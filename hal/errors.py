@@ -10,6 +10,7 @@ __all__ = [
     "DeviceError",
     "DeviceLost",
     "ExchangeError",
+    "HalAttributeError",
     "HalError",
     "HalIndexError",
     "HalOverflowError",
@@ -57,8 +58,12 @@ class HalOverflowError(HalError, OverflowError):
     """A Python number does not fit the dtype it would be stored in."""
 
 
-class ExchangeError(HalError, BufferError):
-    """Data cannot be exchanged through DLPack as it was asked for."""
+class ExchangeError(HalError, BufferError, ValueError):
+    """Memory cannot be shared, or data exchanged through DLPack, as it was asked for."""
+
+
+class HalAttributeError(HalError, AttributeError):
+    """An object lacks the method that an operation needs of it."""
 
 
 class Unsupported(HalError, NotImplementedError):

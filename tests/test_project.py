@@ -36,7 +36,7 @@ LAYERS = [
     ["hal.storage", "hal.stream", "hal.device"],
     ["hal.memory"],
     ["hal.plans", "hal.dispatch"],
-    ["hal.indexing", "hal.exchange"],
+    ["hal.indexing", "hal.dlpack", "hal.exchange"],
     ["hal.arithmetic"],
     ["hal.tensor"],
     ["hal.array_api", "hal.nn"],

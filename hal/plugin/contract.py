@@ -61,6 +61,10 @@ class DeviceInfo:
         Whatever else is worth showing (clocks, versions, number of cores).
     emulated : str
         What is emulated or stood in for, such as ``"stand-in for X"``; empty for the real thing.
+    dlpack : tuple of int or None
+        DLPack's device type and number for this device's memory, where other libraries can share
+        it: ``(1, 0)`` for host memory, for which the runtime gives ``adopt`` and ``expose``; of any
+        other type, it gives what stands under "sharing memory" in :class:`Runtime`.
     """
 
     index: int
@@ -71,6 +75,7 @@ class DeviceInfo:
     links: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, Any] = field(default_factory=dict)
     emulated: str = ""
+    dlpack: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -283,6 +288,47 @@ class Runtime(ABC):
     def replay(self, recording: Any, stream: Any) -> None:
         """Enqueue a recording that :meth:`capture` made."""
         raise NotImplementedError
+
+    # sharing memory through DLPack; needed where DeviceInfo.dlpack names no host memory
+
+    def address(self, array: Any) -> int:
+        """Return the address of a device array's first element."""
+        raise NotImplementedError
+
+    def borrow(self, address: int, nbytes: int) -> Any:
+        """Return a buffer over memory that another library owns.
+
+        It goes to :meth:`view` like any buffer, but never to :meth:`free`. hal keeps the memory's
+        owner alive until all work on the buffer is done.
+        """
+        raise NotImplementedError
+
+    def foreign_stream(self, number: int | None) -> Any:
+        """Return another library's stream as a handle for :meth:`record` and :meth:`wait`.
+
+        Called when a tensor is exported: hal makes this stream wait for what wrote the tensor.
+
+        Parameters
+        ----------
+        number : int or None
+            The stream by the standard's convention for the device type, never -1 (which asks for
+            no order); None where the consumer named none, so that its default stream is meant:
+            https://data-apis.org/array-api/latest/API_specification/generated/array_api.array.__dlpack__.html
+
+        Raises
+        ------
+        hal.errors.ValueRangeError
+            When the convention forbids the number.
+        """
+        raise NotImplementedError
+
+    def stream_number(self, stream: Any) -> int | None:
+        """Return a stream's number by the same convention; None if streams have none.
+
+        Called when memory is imported: hal passes it to the owner, which orders its own work
+        before whatever that stream is given from then on.
+        """
+        return None
 
     # order; a synchronous backend inherits these
 

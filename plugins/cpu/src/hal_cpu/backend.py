@@ -28,6 +28,7 @@ class CpuBackend(Backend):
             memory=_memory(),
             dtypes=ALL,
             properties={"cores": len(os.sched_getaffinity(0)) if _LINUX else os.cpu_count()},
+            dlpack=(1, 0),
         )
         return Devices((info,))
 

@@ -208,8 +208,11 @@ def device(name: str | Device) -> Device:
     if number and not (number.isascii() and number.isdigit()):
         raise ValueRangeError(f"{name!r} is no device name; write backend:index, such as 'cpu:0'")
     backend = _backend(family)
-    found = _of(backend)
     index = int(number or 0)
+    known = _known.get((backend, index))
+    if known is not None:
+        return known
+    found = _of(backend)
     for candidate in found:
         if candidate.index == index:
             return candidate

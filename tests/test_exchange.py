@@ -325,15 +325,10 @@ def test_many_exchanges_leave_nothing_behind(torch, cpu):
 
     work()
     gc.collect()
-    import tracemalloc
-
-    tracemalloc.start()
-    try:
-        work()
-        gc.collect()
-        assert tracemalloc.get_traced_memory()[0] < 50_000
-    finally:
-        tracemalloc.stop()
+    before = sys.getallocatedblocks()
+    work()
+    gc.collect()
+    assert sys.getallocatedblocks() - before < 1000
 
 
 def test_tensors_shared_at_exit_end_the_process_well(torch):

@@ -33,6 +33,7 @@ from hal.dtypes import (
 )
 from hal.errors import *  # noqa: F403
 from hal.precision import precision
+from hal.program import compile
 from hal.report import fallback, report, reset_report
 from hal.tensor import Tensor
 from hal.version import VERSION as __version__

@@ -97,6 +97,10 @@ class Device:
                 f"{self.name} ({self.info.description}) has no {dtype}; convert to one of: {listed}"
             )
 
+    def traces(self, other: Device) -> bool:
+        """Return whether this stands for another device while a function is traced."""
+        return self.tracer is not None and self.tracer.target is other
+
     @property
     def default_stream(self) -> Stream:
         """The stream that work goes to when no other was chosen."""
@@ -224,6 +228,12 @@ def device(name: str | Device) -> Device:
         f"there is no device {family}:{index}: {state.reason or 'none was found'}; "
         f"{state.remedy or 'see `hal devices`'}"
     )
+
+
+def traced(target: Device) -> bool:
+    """Return whether a function is being traced for a device in this thread."""
+    current = _default.get()
+    return current is not None and current.traces(target)
 
 
 def as_device(given: Any) -> Device:

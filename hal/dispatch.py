@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from hal.device import Device, as_device
+from hal.device import Device, as_device, traced
 from hal.dtypes import DType, as_dtype, check_scalar, promote, promote_scalar
-from hal.errors import DeviceError, DTypeError, HalWarning, Unsupported
+from hal.errors import DeviceError, DTypeError, HalWarning, TraceError, Unsupported
 from hal.memory import allocate, base, from_host, make_view, overwrite_on_host, to_host
 from hal.ops import Operator, evaluate_reference, operators
 from hal.ops.operator import Inference
-from hal.plans import Plan, failure, native_plan
+from hal.plans import Plan, counter, failure, native_plan
 from hal.plugin import Kernel, Signature, extent
-from hal.report import current_policy, first_time, tally
+from hal.report import current_policy, first_time
 from hal.storage import Spec, Value
 
 __all__ = ["Evaluator", "call", "constant", "evaluator", "operands", "plans", "write"]
@@ -75,7 +75,10 @@ def call(op: Operator, *inputs: Value | None, device: Any = None, **attributes: 
         if where.tracer is not None:
             lifted = [x if x is None else where.tracer.lift(x) for x in inputs]
             specs = tuple([None if x is None else x._spec for x in lifted])
-            return _build(op, specs, attributes, where)(*lifted)
+            found = _build(op, specs, attributes, where)(*lifted)
+            if op.view is not None:
+                where.tracer.viewed(op, op.infer(specs, attributes).attributes, lifted[0], found)
+            return found
         plan = _build(op, specs, attributes, where)
         if len(cache) >= _PLAN_LIMIT:
             cache.clear()
@@ -250,7 +253,7 @@ def _view_plan(op: Operator, spec: Spec, inference: Inference) -> Plan:
 
 
 def _decomposed(op: Operator, device: Device, inference: Inference) -> Plan:
-    count = tally(op.name, device.name, "decomposed")
+    count = counter(op, device, "decomposed")
     F = evaluator(device)
     attributes = inference.attributes
     decompose = op.decompose
@@ -264,7 +267,7 @@ def _decomposed(op: Operator, device: Device, inference: Inference) -> Plan:
 
 
 def _on_host(op: Operator, device: Device, inference: Inference) -> Plan:
-    count = tally(op.name, device.name, "host")
+    count = counter(op, device, "host")
 
     def run(*inputs: Any) -> Any:
         policy = current_policy()
@@ -306,8 +309,13 @@ def write(target: Value, source: Value) -> None:
     if target._spec.size == 0:
         return
     device = target._spec.device
+    if traced(device):
+        raise TraceError(
+            "a compiled function writes into a tensor that is not among its arguments; "
+            "pass the tensor as an argument"
+        )
     if source._spec.device is not device:
-        source = _lifted(source, device)
+        source = _moved(source, device)
     storage = base(target)[0]
     if source._base is not None and source._base[0] is storage and _overlap(target, source):
         source = call(_COPY, source)
@@ -326,14 +334,15 @@ def write(target: Value, source: Value) -> None:
         raise failure(_COPY, device, error) from error
 
 
-def _lifted(source: Value, device: Device) -> Value:
-    if device.tracer is None:
-        raise DeviceError(
-            f"a tensor on {source.device.name} cannot be written into one on {device.name}; "
-            "move it with to_device(...)"
-        )
-    lifted: Value = device.tracer.lift(source)
-    return lifted
+def _moved(source: Value, device: Device) -> Value:
+    """Return the source of a write as a tensor of the target's device, or raise."""
+    if device.tracer is not None:
+        lifted: Value = device.tracer.lift(source)
+        return lifted
+    raise DeviceError(
+        f"a tensor on {source.device.name} cannot be written into one on {device.name}; "
+        "move it with to_device(...)"
+    )
 
 
 _write_kernels: dict[tuple[Spec, Spec], Kernel | None] = {}
@@ -341,12 +350,18 @@ _write_kernels: dict[tuple[Spec, Spec], Kernel | None] = {}
 
 def _write_kernel(target: Spec, source: Spec) -> Kernel | None:
     key = (target, source)
-    if target.device.tracer is not None or key not in _write_kernels:
+    if target.device.tracer is not None:
+        return _copy_kernel(target, source)
+    if key not in _write_kernels:
         if len(_write_kernels) >= _PLAN_LIMIT:
             _write_kernels.clear()
-        inference = _COPY.infer((source,), {})
-        _write_kernels[key] = _kernel(_COPY, target.device, (source,), (target,), inference)
+        _write_kernels[key] = _copy_kernel(target, source)
     return _write_kernels[key]
+
+
+def _copy_kernel(target: Spec, source: Spec) -> Kernel | None:
+    inference = _COPY.infer((source,), {})
+    return _kernel(_COPY, target.device, (source,), (target,), inference)
 
 
 def _overlap(a: Value, b: Value) -> bool:

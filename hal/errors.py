@@ -19,6 +19,7 @@ __all__ = [
     "PluginError",
     "PluginMissing",
     "ShapeError",
+    "TraceError",
     "Unsupported",
     "ValueRangeError",
 ]
@@ -68,6 +69,10 @@ class HalAttributeError(HalError, AttributeError):
 
 class Unsupported(HalError, NotImplementedError):
     """The device cannot do this; the message names the alternatives."""
+
+
+class TraceError(HalError, TypeError):
+    """A function cannot be compiled: what it does depends on the values it is given."""
 
 
 class DeviceError(HalError, RuntimeError):

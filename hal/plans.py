@@ -15,7 +15,7 @@ from hal.report import Tally, tally
 from hal.storage import Spec, Storage
 from hal.stream import named
 
-__all__ = ["Plan", "failure", "native_plan"]
+__all__ = ["Plan", "counter", "failure", "native_plan"]
 
 Plan = Callable[..., Any]
 _new = object.__new__
@@ -26,7 +26,7 @@ def native_plan(
     outputs: tuple[Spec, ...],
 ) -> Plan:  # fmt: skip
     """Return the plan that runs a kernel on inputs of the given specs."""
-    count = tally(op.name, device.name, "native")
+    count = counter(op, device, "native")
     if not device.runtime.synchronous:
         return _ordered(op, device, kernel, outputs, count)
     if kernel.bind is not None and len(outputs) == 1:
@@ -34,6 +34,11 @@ def native_plan(
         arity = 0 if None in inputs else len(inputs)
         return _bound(op, device, bound, outputs[0], arity, count)
     return _allocated(op, device, kernel, outputs, count)
+
+
+def counter(op: Operator, device: Device, route: str) -> Tally:
+    """Return what counts an operator's calls; those of a trace run nothing and are not reported."""
+    return Tally() if device.tracer is not None else tally(op.name, device.name, route)
 
 
 def failure(op: Operator, device: Device, error: Exception) -> Exception:

@@ -236,7 +236,7 @@ class Tensor(Arithmetic):
         hal.device('cpu:0')
         """
         target = as_device(device)
-        if target is self.device:
+        if target is self.device or self.device.traces(target):
             return self
         target.check_dtype(self.dtype)
         host = to_host(self)
@@ -303,6 +303,8 @@ class Tensor(Arithmetic):
         return _restored, (to_host(self), self.device.name)
 
     def __repr__(self) -> str:
+        if self.device.tracer is not None:
+            return f"Tensor(traced, shape={self.shape}, dtype={self.dtype}, device={self.device})"
         values = np.array2string(to_host(self), separator=", ", prefix="Tensor(", threshold=1000)
         device = self.device.name
         return f"Tensor({values}, dtype={self.dtype}, device={device!r})"

@@ -40,8 +40,9 @@ LAYERS = [
     ["hal.arithmetic"],
     ["hal.tensor"],
     ["hal.array_api", "hal.nn"],
+    ["hal.program"],
     ["hal"],
-    ["hal.demo", "hal.onnx", "hal.program"],
+    ["hal.demo", "hal.onnx"],
     ["hal.testing"],
     ["hal.cli"],
 ]

@@ -27,6 +27,7 @@ for _family in (
     "convolution",
     "pooling",
     "interpolation",
+    "fused",
 ):
     import_module(f"hal.ops.{_family}")
 

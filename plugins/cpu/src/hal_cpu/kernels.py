@@ -93,8 +93,10 @@ UFUNCS: dict[str, np.ufunc] = {
 }
 
 
-def find_kernel(op: Operator, signature: Signature) -> Kernel:
-    """Return the quickest kernel there is for the operator and signature."""
+def find_kernel(op: Operator, signature: Signature) -> Kernel | None:
+    """Return the quickest kernel there is; None for a chain, whose steps run one by one."""
+    if op.name == "fused":
+        return None
     ufunc = UFUNCS.get(op.name)
     if ufunc is not None and _fits(op, ufunc, signature):
         return _ufunc_kernel(ufunc, signature)

@@ -1,0 +1,306 @@
+"""Runs a program on its device: every buffer placed, every kernel found before the first run."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from hal.device import Device
+from hal.errors import HalError
+from hal.memory import allocate, base, from_host, make_view
+from hal.ops import evaluate_reference
+from hal.plans import counter, failure
+from hal.plugin import Array, Call, Layout, Program, Signature, extent
+from hal.program.memory import MemoryPlan, plan_memory
+from hal.report import Tally
+from hal.storage import Spec, Storage, Value
+from hal.stream import Stream
+
+__all__ = ["Executable"]
+
+Step = tuple[Callable[..., None], list[Any], list[Any]]
+
+
+class _Frame:
+    """One block of memory for a program's own buffers, with the calls bound to it.
+
+    Attributes
+    ----------
+    steps : list
+        ``(into, outputs, inputs)`` for each call.
+    holes : list
+        ``(array, arguments, position)``: where an array that changes from run to run has to go.
+    """
+
+    __slots__ = ("holes", "memory", "steps")
+
+    def __init__(self, memory: Storage | None) -> None:
+        self.memory = memory
+        self.steps: list[Step] = []
+        self.holes: list[tuple[Array, list[Any], int]] = []
+
+
+class Executable:
+    """A program ready to run on a device. It may be run from any thread.
+
+    Parameters
+    ----------
+    device : Device
+    program : Program
+        As :func:`hal.program.trace.record` made it for this device, or passes of it.
+
+    Attributes
+    ----------
+    program : Program
+    plan : MemoryPlan
+        Where the intermediate values lie; ``plan.nbytes`` is what one run takes for them.
+    """
+
+    def __init__(self, device: Device, program: Program) -> None:
+        self.device = device
+        self.program = program
+        self.plan: MemoryPlan = plan_memory(program, device.runtime.alignment)
+        self._constants = {b: _constant(device, c) for b, c in program.constants.items()}
+        self._calls = [call for call in program.calls if not call.view]
+        written = {x.buffer for call in self._calls for x in call.outputs}
+        self._mutated = [x.buffer in written for x in program.inputs]
+        self._inputs = {x.buffer: n for n, x in enumerate(program.inputs)}
+        self._results = _result_buffers(program, self._inputs)
+        self._count: list[tuple[Tally, int]] = [
+            (counter(call.op, device, "host" if call.host else "native"), times)
+            for call, times in _grouped(self._calls)
+        ]
+        buffers = {b: storage.buffer for b, storage in self._constants.items()}
+        self._whole = device.runtime.compile(program, buffers)
+        self._kernels = [] if self._whole else [self._kernel(call) for call in self._calls]
+        self._free: dict[Stream | None, list[_Frame]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, inputs: Sequence[Value]) -> list[Value]:
+        """Run on tensors that have the layouts of the program's inputs; return the results."""
+        device = self.device
+        if device.lost is not None:
+            raise device.lost
+        stream = device.current_stream()
+        if not device.runtime.synchronous:
+            self._order(inputs, stream)
+        results = {b: self._allocate(array, stream) for b, array in self._results.items()}
+        if self._whole is not None:
+            self._run_whole(inputs, results, stream)
+        else:
+            self._run_steps(inputs, results, stream)
+        for tally, times in self._count:
+            tally.calls += times
+        return [self._result(x, inputs, results) for x in self.program.outputs]
+
+    # Runs
+
+    def _run_steps(
+        self, inputs: Sequence[Value], results: dict[int, Value], stream: Stream
+    ) -> None:
+        key = None if self.device.runtime.synchronous else stream
+        with self._lock:
+            frames = self._free.setdefault(key, [])
+            frame = frames.pop() if frames else None
+        if frame is None:
+            frame = self._bind(stream)
+        handle = stream.handle
+        every_call = os.environ.get("HAL_SYNC") == "1"
+        position = 0
+        try:
+            for array, arguments, place in frame.holes:
+                arguments[place] = self._array(array, inputs, results)
+            for position, (into, outs, ins) in enumerate(frame.steps):  # noqa: B007
+                into(handle, outs, ins)
+                if every_call:
+                    stream.synchronize()
+        except Exception as error:
+            raise failure(self._calls[position].op, self.device, error) from error
+        finally:
+            for _, arguments, place in frame.holes:
+                arguments[place] = None
+            with self._lock:
+                frames.append(frame)
+
+    def _run_whole(
+        self, inputs: Sequence[Value], results: dict[int, Value], stream: Stream
+    ) -> None:
+        outs = [self._array(x, inputs, results) for x in self.program.outputs]
+        try:
+            assert self._whole is not None
+            self._whole(stream.handle, outs, [x._array for x in inputs])
+        except Exception as error:
+            raise failure(self._calls[0].op, self.device, error) from error
+
+    def _order(self, inputs: Sequence[Value], stream: Stream) -> None:
+        for x, mutated in zip(inputs, self._mutated, strict=True):
+            storage = base(x)[0]
+            if mutated:
+                storage.write_on(stream)
+            else:
+                storage.read_on(stream)
+        for storage in self._constants.values():
+            storage.read_on(stream)
+        if self._calls:
+            stream.pending = stream.pending or self._calls[0].op.name
+
+    # Arrays
+
+    def _array(self, array: Array, inputs: Sequence[Value], results: dict[int, Value]) -> Any:
+        """Return the backend's array for a place in an argument's or a result's buffer."""
+        given = self._inputs.get(array.buffer)
+        if given is None:
+            value, root = results[array.buffer], self._results[array.buffer]
+        else:
+            value, root = inputs[given], self.program.inputs[given]
+        if array == root:
+            return value._array
+        return make_view(value, *self._relative(array, root))._array
+
+    def _relative(self, array: Array, root: Array) -> tuple[Spec, int]:
+        """Return a place's spec, and its offset from another place in the same buffer."""
+        layout = array.layout
+        start = root.offset * root.layout.dtype.itemsize // layout.dtype.itemsize
+        spec = self.device.spec(layout.dtype, layout.shape, layout.strides)
+        return spec, array.offset - start
+
+    def _allocate(self, array: Array, stream: Stream) -> Value:
+        layout = array.layout
+        return allocate(self.device.spec(layout.dtype, layout.shape, layout.strides), stream)
+
+    def _result(self, array: Array, inputs: Sequence[Value], results: dict[int, Value]) -> Value:
+        given = self._inputs.get(array.buffer)
+        if given is None:
+            value, root = results[array.buffer], self._results[array.buffer]
+        else:
+            value, root = inputs[given], self.program.inputs[given]
+        return value if array == root else make_view(value, *self._relative(array, root))
+
+    # Preparation
+
+    def _kernel(self, call: Call) -> Callable[..., None]:
+        if call.host:
+            return _host_kernel(self.device, call)
+        layouts = tuple([None if x is None else x.layout for x in call.inputs])
+        outputs = tuple([x.layout for x in call.outputs])
+        kernel = self.device.runtime.kernel(call.op, Signature(layouts, outputs, call.attributes))
+        if kernel is None:
+            raise HalError(f"{self.device.name} has no {call.op.name} for {layouts}")
+        return kernel.into
+
+    def _bind(self, stream: Stream) -> _Frame:
+        """Return a new frame: memory for the program's buffers, and arrays in it."""
+        device, plan = self.device, self.plan
+        memory = None
+        if plan.nbytes:
+            buffer = device.runtime.allocate(plan.nbytes, stream.handle)
+            memory = Storage(device, buffer, plan.nbytes, stream)
+        frame = _Frame(memory)
+
+        def placed(array: Array | None, arguments: list[Any]) -> None:
+            arguments.append(None)
+            if array is None:
+                return
+            layout, start = array.layout, array.offset
+            if array.buffer in plan.offsets:
+                assert memory is not None
+                start += plan.offsets[array.buffer] // layout.dtype.itemsize
+                found = memory.buffer
+            elif array.buffer in self._constants:
+                found = self._constants[array.buffer].buffer
+            else:
+                frame.holes.append((array, arguments, len(arguments) - 1))
+                return
+            arguments[-1] = device.runtime.view(
+                found, layout.dtype, layout.shape, layout.strides, start
+            )
+
+        for call, into in zip(self._calls, self._kernels, strict=True):
+            outs: list[Any] = []
+            ins: list[Any] = []
+            for array in call.outputs:
+                placed(_enclosing(array) if call.host else array, outs)
+            for given in call.inputs:
+                placed(_enclosing(given) if call.host and given else given, ins)
+            frame.steps.append((into, outs, ins))
+        return frame
+
+
+def _constant(device: Device, given: Any) -> Storage:
+    if isinstance(given, Storage):
+        return given
+    return base(from_host(given, device))[0]
+
+
+def _result_buffers(program: Program, inputs: dict[int, int]) -> dict[int, Array]:
+    """Return the buffers that every run allocates anew, each as one contiguous array."""
+    found: dict[int, Array] = {}
+    for array in program.outputs:
+        if array.buffer in inputs:
+            continue
+        nbytes = program.sizes[array.buffer]
+        if array.layout.contiguous and array.layout.nbytes == nbytes:
+            found[array.buffer] = array
+        elif array.buffer not in found:
+            dtype = array.layout.dtype
+            found[array.buffer] = Array(array.buffer, Layout(dtype, (nbytes // dtype.itemsize,)))
+    return found
+
+
+def _grouped(calls: Sequence[Call]) -> list[tuple[Call, int]]:
+    first: dict[tuple[str, bool], Call] = {}
+    for call in calls:
+        first.setdefault((call.op.name, call.host), call)
+    times = Counter((call.op.name, call.host) for call in calls)
+    return [(call, times[key]) for key, call in first.items()]
+
+
+# Calls that the host runs
+
+
+def _enclosing(array: Array) -> Array:
+    """Return the contiguous range of the buffer in which an array lies."""
+    low, high = extent(array.layout)
+    return Array(array.buffer, Layout(array.layout.dtype, (high - low,)), array.offset + low)
+
+
+def _host_kernel(device: Device, call: Call) -> Callable[..., None]:
+    """Return what runs a call by its operator's reference, on copies of the ranges it touches."""
+
+    def strided(array: Array, flat: Any) -> Any:
+        layout = array.layout
+        size = layout.dtype.itemsize
+        start = -extent(layout)[0] * size
+        strides = tuple(s * size for s in layout.strides)
+        return np.ndarray(layout.shape, layout.dtype.numpy, flat, start, strides)
+
+    def flat(array: Array) -> Any:
+        low, high = extent(array.layout)
+        return np.empty(high - low, array.layout.dtype.numpy)
+
+    def fetched(array: Array, device_array: Any, stream: Any) -> Any:
+        host = flat(array)
+        if host.size:
+            device.runtime.download(device_array, host, stream)
+        return host
+
+    def into(stream: Any, outs: list[Any], ins: list[Any]) -> None:
+        arrays = [
+            None if x is None else strided(x, fetched(x, a, stream))
+            for x, a in zip(call.inputs, ins, strict=True)
+        ]
+        found = evaluate_reference(call.op, arrays, call.attributes)
+        made = found if isinstance(found, tuple) else (found,)
+        for array, device_array, result in zip(call.outputs, outs, made, strict=True):
+            packed = array.layout.contiguous
+            host = flat(array) if packed else fetched(array, device_array, stream)
+            strided(array, host)[...] = result
+            if host.size:
+                device.runtime.upload(device_array, host, stream)
+
+    return into

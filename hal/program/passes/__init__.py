@@ -1,0 +1,15 @@
+"""Passes: functions from a program to a program that does the same, sooner."""
+
+from hal.program.passes.common import common_subexpressions
+from hal.program.passes.dead import dead_code
+from hal.program.passes.fold import fold_constants
+from hal.program.passes.fuse import fuse_elementwise
+from hal.program.passes.pipeline import optimize
+
+__all__ = [
+    "common_subexpressions",
+    "dead_code",
+    "fold_constants",
+    "fuse_elementwise",
+    "optimize",
+]

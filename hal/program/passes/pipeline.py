@@ -1,0 +1,31 @@
+"""Which passes a program goes through, in which order."""
+
+from __future__ import annotations
+
+from hal.device import Device
+from hal.plugin import Program
+from hal.program.passes.common import common_subexpressions
+from hal.program.passes.dead import dead_code
+from hal.program.passes.fold import fold_constants
+from hal.program.passes.fuse import fuse_elementwise
+
+__all__ = ["optimize"]
+
+
+def optimize(program: Program, device: Device) -> Program:
+    """Return the program simplified for a device: less to run, the same results.
+
+    Examples
+    --------
+    >>> import hal
+    >>> from hal.program import optimize, record
+    >>> cpu = hal.device("cpu:0")
+    >>> x = hal.ones(4, device=cpu)
+    >>> program = record("f", cpu, [x], lambda xs: [(xs[0] + 1) * (xs[0] + 1)])
+    >>> len(program.calls), len(optimize(program, cpu).calls) <= 2
+    (3, True)
+    """
+    program = dead_code(program)
+    program = fold_constants(program, device)
+    program = common_subexpressions(program)
+    return dead_code(fuse_elementwise(program, device))

@@ -1,0 +1,71 @@
+"""A device whose kernels are few and ask for packed memory, to compile for beside the CPU."""
+
+from __future__ import annotations
+
+import types
+
+import numpy as np
+import pytest
+
+import hal
+from hal.plugin import (
+    Backend,
+    DeviceInfo,
+    Devices,
+    Kernel,
+    Runtime,
+    hookimpl,
+    register,
+    unregister,
+)
+
+KERNELS = {"add": np.add, "multiply": np.multiply, "maximum": np.maximum, "exp": np.exp}
+
+
+class SmallRuntime(Runtime):
+    """Has a handful of packed kernels, no copy of strided memory, and fills what is freed."""
+
+    def allocate(self, nbytes, stream):
+        return np.full(max(nbytes, 1), 0xFF, np.uint8)
+
+    def free(self, buffer, stream):
+        buffer[...] = 0xEE
+
+    def view(self, buffer, dtype, shape, strides, offset):
+        size = dtype.itemsize
+        return np.ndarray(shape, dtype.numpy, buffer, offset * size, [s * size for s in strides])
+
+    def upload(self, array, host, stream):
+        assert array.flags.c_contiguous
+        array[...] = host
+
+    def download(self, array, host, stream):
+        assert array.flags.c_contiguous
+        host[...] = array
+
+    def kernel(self, op, signature):
+        function = KERNELS.get(op.name)
+        if function is None or not all(x.contiguous for x in signature.inputs):
+            return None
+        return Kernel(lambda stream, outs, ins: function(*ins, out=outs[0]))
+
+
+class SmallBackend(Backend):
+    """One device of that kind."""
+
+    name = "small"
+
+    def devices(self):
+        return Devices((DeviceInfo(0, "few kernels", "none", 1 << 30),))
+
+    def open(self, index):
+        return SmallRuntime()
+
+
+@pytest.fixture
+def small():
+    module = types.ModuleType("small")
+    module.hal_backend = hookimpl(lambda: SmallBackend())
+    register(module)
+    yield hal.device("small:0")
+    unregister("small")

@@ -1,0 +1,229 @@
+"""Passes: the program gets shorter, its results stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import hal
+from hal.ops import operators
+from hal.plugin import Kernel
+from hal.program import Executable, record
+from hal.program.passes import (
+    common_subexpressions,
+    dead_code,
+    fold_constants,
+    fuse_elementwise,
+    optimize,
+)
+
+
+def recorded(function, *arguments):
+    return record("f", hal.device("cpu:0"), list(arguments), lambda xs: function(*xs))
+
+
+def names(program):
+    return [call.op.name for call in program.calls if not call.view]
+
+
+def run(program, *arguments):
+    results = Executable(hal.device("cpu:0"), program)(list(arguments))
+    return [x.numpy() for x in results]
+
+
+def keeps_results(before, after, *arguments):
+    for x, y in zip(run(before, *arguments), run(after, *arguments), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+@pytest.fixture
+def x():
+    return hal.asarray(np.linspace(-2, 2, 12, dtype=np.float32).reshape(3, 4))
+
+
+def test_calls_nobody_reads_are_left_out(x):
+    def function(x):
+        unused = hal.nn.softmax(x, -1) @ x.T  # noqa: F841
+        return [x + 1]
+
+    before = recorded(function, x)
+    after = dead_code(before)
+    assert names(before) == ["softmax", "matmul", "add"]
+    assert names(after) == ["add"]
+    keeps_results(before, after, x)
+
+
+def test_a_write_into_an_argument_is_never_left_out(x):
+    def function(x):
+        x[0] = 5.0
+        return [x[1] + 1]
+
+    assert names(dead_code(recorded(function, x))) == ["copy", "add"]
+
+
+def test_equal_calls_run_once(x):
+    def function(x):
+        return [(x + 1) @ (x + 1).T]
+
+    before = recorded(function, x)
+    after = common_subexpressions(before)
+    assert names(before) == ["add", "add", "matmul"]
+    assert names(after) == ["add", "matmul"]
+    keeps_results(before, after, x)
+
+
+def test_a_call_after_a_write_is_not_equal_to_one_before(x):
+    def function(x):
+        before = x * 2
+        x[0] = 5.0
+        return [before + x * 2]
+
+    program = recorded(function, x)
+    assert names(common_subexpressions(program)) == names(program)
+
+
+def test_equal_results_stay_two_tensors(x):
+    first, second = hal.compile(lambda x: (x + 1, x + 1))(x)
+    first[...] = 0.0
+    np.testing.assert_array_equal(second.numpy(), x.numpy() + 1)
+
+
+def test_what_depends_on_constants_alone_is_calculated_beforehand(x):
+    weight = hal.asarray(np.arange(20, dtype=np.float32).reshape(4, 5))
+
+    def function(x):
+        return [x @ (hal.full((5, 4), 2.0).T * weight)]
+
+    before = recorded(function, x)
+    after = fold_constants(before, x.device)
+    assert names(before) == ["full", "multiply", "matmul"]
+    assert names(after) == ["matmul"]
+    keeps_results(before, after, x)
+
+
+def test_a_large_tensor_of_one_number_is_not_kept_in_the_program():
+    x = hal.ones(1 << 20)
+    before = recorded(lambda x: [x + hal.zeros(1 << 20)], x)
+    assert "full" in names(fold_constants(before, x.device))
+
+
+class Fusing:
+    """The CPU's runtime with a kernel for chains: their decomposition into references."""
+
+    def __init__(self, runtime):
+        self._runtime = runtime
+        self.asked = []
+
+    def __getattr__(self, name):
+        return getattr(self._runtime, name)
+
+    def kernel(self, op, signature):
+        if op.name != "fused":
+            return self._runtime.kernel(op, signature)
+        self.asked.append(signature)
+
+        def into(stream, outputs, inputs):
+            found = op.reference(*inputs, **signature.attributes)
+            found = found if isinstance(found, tuple) else (found,)
+            for out, array in zip(outputs, found, strict=True):
+                out[...] = array
+
+        return Kernel(into)
+
+
+@pytest.fixture
+def fusing(cpu, monkeypatch):
+    runtime = Fusing(cpu.runtime)
+    monkeypatch.setattr(cpu, "_runtime", runtime)
+    return runtime
+
+
+def test_a_chain_becomes_one_call(x, fusing):
+    before = recorded(lambda x: [hal.nn.gelu(x * 2 + 1) - x], x)
+    after = fuse_elementwise(before, x.device)
+    assert names(after) == ["fused"]
+    steps = after.calls[-1].attributes["steps"]
+    assert [name for name, _, _ in steps] == ["multiply", "add", "gelu", "subtract"]
+    keeps_results(before, after, x)
+
+
+def test_values_read_elsewhere_are_results_of_the_chain(x, fusing):
+    def function(x):
+        y = x * 2
+        z = y + 1
+        return [z.sum(), y.T @ z]
+
+    before = recorded(function, x)
+    after = fuse_elementwise(before, x.device)
+    assert names(after)[0] == "fused"
+    assert len(after.calls[0].outputs) == 2
+    keeps_results(before, after, x)
+
+
+def test_a_chain_does_not_reach_across_a_call_that_needs_its_value(x, fusing):
+    def function(x):
+        y = x * 2
+        total = y.sum()
+        return [y + total]
+
+    before = recorded(function, x)
+    after = fuse_elementwise(before, x.device)
+    assert names(after) == ["multiply", "sum", "add"]
+    keeps_results(before, after, x)
+
+
+def test_chains_that_meet_are_one(x, fusing):
+    before = recorded(lambda x: [(x * 2 + 1) * (x - 3)], x)
+    after = fuse_elementwise(before, x.device)
+    assert names(after) == ["fused"]
+    keeps_results(before, after, x)
+
+
+def test_broadcast_operands_are_read_as_they_are(x, fusing):
+    row = hal.asarray(np.arange(4, dtype=np.float32))
+    before = recorded(lambda x: [(x + row) * row[::-1].reshape(1, 4)], x)
+    after = optimize(before, x.device)
+    assert names(after) == ["fused"]
+    keeps_results(before, after, x)
+
+
+def test_writes_through_views_keep_their_order(x, fusing):
+    def function(x):
+        y = x * 1
+        y[0] = 7.0
+        z = y + 1
+        y[1] = 8.0
+        return [z * 2, y]
+
+    before = recorded(function, x)
+    keeps_results(before, optimize(before, x.device), x)
+
+
+def test_a_device_without_kernels_for_chains_keeps_its_calls(x):
+    before = recorded(lambda x: [x * 2 + 1], x)
+    assert names(fuse_elementwise(before, x.device)) == ["multiply", "add"]
+
+
+def test_a_chain_means_the_same_as_its_steps(cpu):
+    steps = (("multiply", (0, 1), ()), ("gelu", (2,), (("approximate", "none"),)))
+    a, b = (hal.asarray([1.0, -2.0, 3.0], device=cpu), hal.asarray([2.0], device=cpu))
+    from hal.dispatch import call
+
+    found = call(operators["fused"], a, b, steps=steps, results=(3,))
+    np.testing.assert_array_equal(found.numpy(), hal.nn.gelu(a * b).numpy())
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ((("sum", (0,), ()),), "element by element"),
+        ((("nothing", (0,), ()),), "element by element"),
+        ((("add", (0, 1), ()),), "cast them"),
+    ],
+)
+def test_a_chain_of_other_operators_is_refused(cpu, steps, message):
+    from hal.dispatch import call
+
+    a, b = hal.ones(3, device=cpu), hal.ones(3, dtype=hal.int32, device=cpu)
+    with pytest.raises(hal.HalError, match=message):
+        call(operators["fused"], a, b, steps=steps, results=(2,))

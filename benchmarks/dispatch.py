@@ -12,6 +12,7 @@ import os
 import platform
 import resource
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ ELEMENTS = 16
 LIMITS = {"numpy": 2.5, "torch": 1.0}
 GROWTH_LIMIT = 1 << 20
 VIEW_LIMIT = 2.0
+IMPORT_LIMIT = 200
 
 console = Console(stderr=True)
 
@@ -169,6 +171,16 @@ def slowdown(view: Callable[[Any], Any], device: hal.Device, calls: int, repetit
     return statistics.median(ratios)
 
 
+def import_time(repetitions: int) -> float:
+    """Return the milliseconds that ``import hal`` takes in a fresh interpreter, files warm."""
+    code = "from time import perf_counter as t; start = t(); import hal; print(t() - start)"
+    times = []
+    for _ in track(range(repetitions), "importing hal", console=console):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+        times.append(float(done.stdout))
+    return 1000 * statistics.median(times)
+
+
 def measure(device: hal.Device, calls: int, repetitions: int, operations: int) -> list[Row]:
     """Return every measurement."""
     tensors = operands(device)
@@ -189,6 +201,7 @@ def measure(device: hal.Device, calls: int, repetitions: int, operations: int) -
         rows.append(Row(f"{name}: copies", copied, "", 0))
         ratio = slowdown(view, device, max(calls // 10, 1), repetitions)
         rows.append(Row(f"{name}: 256 MiB / 4 KiB", ratio, "x", VIEW_LIMIT))
+    rows.append(Row("import hal", import_time(repetitions), "ms", IMPORT_LIMIT))
     return rows
 
 

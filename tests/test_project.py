@@ -182,15 +182,6 @@ def test_importing_hal_loads_no_plugin_no_driver_and_nothing_slow():
     assert not loaded & (unwanted | installed)
 
 
-def test_importing_hal_is_quick():
-    code = (
-        "import numpy, ml_dtypes, time; start = time.perf_counter(); import hal; "
-        "print(time.perf_counter() - start)"
-    )
-    in_fresh_python(code)  # writes the bytecode
-    assert min(float(in_fresh_python(code)) for _ in range(3)) < 0.2
-
-
 def public():
     """Return the functions and classes a user or a plugin's author imports, by name."""
     found = {}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hal.dispatch import call, constant, plans
 from hal.errors import ShapeError
 from hal.indexing import assign_item
 from hal.ops import Operator, operators
 from hal.storage import Value
+
+if TYPE_CHECKING:
+    from hal.tensor import Tensor
 
 __all__ = ["Arithmetic"]
 
@@ -26,7 +29,7 @@ def _convert(op: Operator, x: Value, other: Any, reflected: bool) -> Any:
     return call(op, number, x) if reflected else call(op, x, number)
 
 
-def _binary(name: str) -> Callable[[Any, Any], Any]:
+def _binary(name: str) -> Callable[[Any, Any], Tensor]:
     op = operators[name]
     cache = plans(op)
     # Plans and constants for Python numbers. Zero and NaN are no keys: -0.0 equals 0.0.
@@ -54,7 +57,7 @@ def _binary(name: str) -> Callable[[Any, Any], Any]:
     return method
 
 
-def _reflected(name: str) -> Callable[[Any, Any], Any]:
+def _reflected(name: str) -> Callable[[Any, Any], Tensor]:
     op = operators[name]
 
     def method(self: Any, other: Any) -> Any:
@@ -64,7 +67,7 @@ def _reflected(name: str) -> Callable[[Any, Any], Any]:
     return method
 
 
-def _in_place(name: str) -> Callable[[Any, Any], Any]:
+def _in_place(name: str) -> Callable[[Any, Any], Tensor]:
     op = operators[name]
 
     def method(self: Any, other: Any) -> Any:
@@ -82,7 +85,7 @@ def _in_place(name: str) -> Callable[[Any, Any], Any]:
     return method
 
 
-def _unary(name: str) -> Callable[[Any], Any]:
+def _unary(name: str) -> Callable[[Any], Tensor]:
     op = operators[name]
     cache = plans(op)
 
@@ -129,8 +132,8 @@ class Arithmetic(Value):
     __ifloordiv__ = _in_place("floor_divide")
     __imod__ = _in_place("remainder")
     __ipow__ = _in_place("power")
-    __eq__ = _binary("equal")
-    __ne__ = _binary("not_equal")
+    __eq__ = _binary("equal")  # type: ignore[assignment]
+    __ne__ = _binary("not_equal")  # type: ignore[assignment]
     __lt__ = _binary("less")
     __le__ = _binary("less_equal")
     __gt__ = _binary("greater")
@@ -155,25 +158,25 @@ class Arithmetic(Value):
     __invert__ = _unary("bitwise_invert")
     __hash__ = None  # type: ignore[assignment]
 
-    def __pos__(self) -> Any:
-        return call(operators["copy"], self)
+    def __pos__(self) -> Tensor:
+        return call(operators["copy"], self)  # type: ignore[no-any-return]
 
-    def __matmul__(self, other: Any) -> Any:
-        return self._product(other)
+    def __matmul__(self, other: Any) -> Tensor:
+        return self._product(other)  # type: ignore[no-any-return]
 
     def __rmatmul__(self, other: Any) -> Any:
         return NotImplemented
 
-    def __imatmul__(self, other: Any) -> Any:
+    def __imatmul__(self, other: Any) -> Tensor:
         result = self._product(other)
         if result is NotImplemented:
-            return result
+            return NotImplemented
         if result.shape != self.shape:
             raise ShapeError(
                 f"matmul in place: the result has shape {result.shape}, the tensor {self.shape}"
             )
         assign_item(self, result)
-        return self
+        return self  # type: ignore[return-value]
 
     def _product(self, other: Any) -> Any:
         from hal.precision import current_precision

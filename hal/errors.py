@@ -7,6 +7,7 @@ from __future__ import annotations
 
 __all__ = [
     "DTypeError",
+    "DependencyMissing",
     "DeviceError",
     "DeviceLost",
     "ExchangeError",
@@ -127,6 +128,10 @@ class DeviceLost(DeviceError):
 
 class OutOfMemory(DeviceError, MemoryError):
     """The device has no room for an allocation."""
+
+
+class DependencyMissing(HalError, ImportError):
+    """A package that only this function needs is missing; the message says how to install it."""
 
 
 class PluginError(HalError, ImportError):

@@ -22,7 +22,7 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TextIO
 
@@ -30,10 +30,11 @@ from hal.cli.output import remark
 from hal.errors import HalError, HalWarning
 from hal.version import VERSION
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "guarded", "main"]
 
 COMMANDS = {
     "devices": "list the devices that are there, and why others are not",
+    "demo": "search texts by meaning with a real sentence encoder",
 }
 """The subcommands in the order of the help, with what each does."""
 
@@ -68,21 +69,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     0
     """
     given = list(sys.argv[1:] if argv is None else argv)
-    _print_any_text()
-    debug = os.environ.get("HAL_DEBUG", "") not in ("", "0")
-    try:
+
+    def work() -> int | None:
         parser = make_parser(_command(given))
         arguments = parser.parse_args(given)
-        debug = debug or arguments.debug
         if arguments.run is None:
             parser.print_help()
-            return 0
+            return None
+        status: int | None = arguments.run(arguments)
+        return status
+
+    return guarded(work, debug="--debug" in given)
+
+
+def guarded(work: Callable[[], int | None], debug: bool = False) -> int:
+    """Do the work of a command and return its exit status.
+
+    Errors and warnings of hal become one line each, Ctrl-C and a closed pipe a quiet end.
+
+    Parameters
+    ----------
+    work : callable
+        Returns the status, or None for success.
+    debug : bool
+        Whether an error is raised on, to see where it comes from; ``HAL_DEBUG=1`` means it too.
+
+    Examples
+    --------
+    >>> from hal.cli.command import guarded
+    >>> guarded(lambda: 1)
+    1
+    """
+    debug = debug or os.environ.get("HAL_DEBUG", "") not in ("", "0")
+    _print_any_text()
+    try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            status = arguments.run(arguments) or 0
+            status = work() or 0
         # Here, so that a pipe closed meanwhile is noticed before the interpreter's own last flush.
         sys.stdout.flush()
-        return int(status)
+        return status
     except SystemExit as stop:  # how argparse ends: --help, --version, wrong usage
         return stop.code if isinstance(stop.code, int) else FAILED
     except HalError as error:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["amount", "console", "print_json", "remark", "table"]
+__all__ = ["amount", "console", "print_json", "progress", "remark", "table"]
 
 WIDTH_WITHOUT_TERMINAL = 120
 
@@ -64,6 +66,27 @@ def print_json(value: Any) -> None:
 def remark(message: str) -> None:
     """Print one line on the standard error output, beside the result."""
     print(f"hal: {message}", file=sys.stderr)
+
+
+@contextmanager
+def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show on the standard error output how much of some work is done, until the block ends.
+
+    Yields
+    ------
+    callable
+        To be told how much more is done. On a terminal a bar moves and goes away at the end;
+        elsewhere one line says what is done.
+    """
+    if not sys.stderr.isatty():
+        remark(label)
+        yield lambda done: None
+        return
+    from rich.progress import Progress
+
+    with Progress(console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda done: bar.advance(task, done)
 
 
 def amount(nbytes: int) -> str:

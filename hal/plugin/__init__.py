@@ -1,5 +1,6 @@
 """What a plugin author imports: the contract, layouts, and the hook's marker."""
 
+from hal.plugin.collectives import REDUCTIONS, Communicator
 from hal.plugin.contract import (
     CONTRACT_VERSION,
     Backend,
@@ -33,9 +34,11 @@ from hal.plugin.program import Array, Call, Program
 __all__ = [
     "CONTRACT_VERSION",
     "GROUP",
+    "REDUCTIONS",
     "Array",
     "Backend",
     "Call",
+    "Communicator",
     "DeviceInfo",
     "Devices",
     "HostEvent",

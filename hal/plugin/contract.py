@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hal.dtypes import COMPUTE, DType
+from hal.errors import Unsupported
+from hal.plugin.collectives import Communicator
 from hal.plugin.layout import Layout
 from hal.plugin.program import Program
 
@@ -289,6 +291,25 @@ class Runtime(ABC):
         """Enqueue a recording that :meth:`capture` made."""
         raise NotImplementedError
 
+    # several devices; optional
+
+    def communicator(self, identity: bytes, rank: int, size: int) -> Communicator:
+        """Return this device's end of a group; waits until every device of it has come.
+
+        Parameters
+        ----------
+        identity : bytes
+            What ``Backend.communicator_identity`` returned to one of them, for all.
+        rank, size : int
+            This device's number in the group, and how many there are.
+
+        Raises
+        ------
+        hal.errors.Unsupported
+            When the device has no collectives.
+        """
+        raise Unsupported("this device has no collectives; move tensors with to_device(...)")
+
     # sharing memory through DLPack; needed where DeviceInfo.dlpack names no host memory
 
     def address(self, array: Any) -> int:
@@ -383,3 +404,13 @@ class Backend(ABC):
     @abstractmethod
     def open(self, index: int) -> Runtime:
         """Return the runtime of one device; called once, at the device's first use."""
+
+    def communicator_identity(self) -> bytes:
+        """Return a new identity of a group of devices, to be handed to each (by pipe or file).
+
+        Raises
+        ------
+        hal.errors.Unsupported
+            When the devices have no collectives.
+        """
+        raise Unsupported(f"{self.name} has no collectives; move tensors with to_device(...)")

@@ -9,6 +9,7 @@ import sys
 import types
 import warnings
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +55,12 @@ def test_every_subcommand_explains_itself(name, hal_command):
     assert (status, err) == (0, "")
     assert out.startswith(f"usage: hal {name}")
     assert "options:" in out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_subcommand_has_a_section_in_the_documentation(name):
+    page = Path(__file__).parents[2] / "docs" / "command-line.md"
+    assert f"\n## hal {name}\n" in page.read_text(encoding="utf-8")
 
 
 def test_the_help_lists_the_subcommands_and_the_environment(hal_command):

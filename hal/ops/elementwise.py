@@ -212,7 +212,9 @@ define("clip", "elementwise", _clip, _clip_rule, _decompose_clip)
 
 
 def _cast(x: Any, dtype: Any) -> Any:
-    return x.astype(dtype.numpy)
+    # No narrow type converts to every other directly; float32 holds all values of each.
+    wide = x.astype(np.float32) if as_dtype(x.dtype).storage_only else x
+    return wide.astype(dtype.numpy)
 
 
 def _cast_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference:

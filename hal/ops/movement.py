@@ -232,7 +232,9 @@ def _windows_view(x: Layout, attributes: Attributes) -> tuple[Shape, int]:
 
 def _windows(x: Any, axes: Shape, sizes: Shape, steps: Shape, dilations: Shape) -> Any:
     reach = tuple((n - 1) * d + 1 for n, d in zip(sizes, dilations, strict=True))
-    windows = np.lib.stride_tricks.sliding_window_view(x, reach, axes)
+    # NumPy knows no strides of float8: it looks at the bytes.
+    raw = x.view(np.uint8) if x.dtype.itemsize == 1 else x
+    windows = np.lib.stride_tricks.sliding_window_view(raw, reach, axes).view(x.dtype)
     index: list[Any] = [slice(None)] * windows.ndim
     for position, (axis, step, dilation) in enumerate(zip(axes, steps, dilations, strict=True)):
         index[axis] = slice(None, None, step)

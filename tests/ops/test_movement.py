@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import hal
+from hal.dtypes import STORAGE
 from hal.ops import operators
 from hal.plugin import Layout
 
@@ -114,3 +115,12 @@ def test_what_does_not_fit_is_refused_by_name(name, shapes, attributes, error):
     layouts = [Layout(hal.float32, shape) for shape in shapes]
     with pytest.raises(error, match=name):
         operators[name].infer(layouts, attributes)
+
+
+@pytest.mark.parametrize("dtype", STORAGE, ids=str)
+def test_windows_may_hold_a_dtype_that_numpy_does_not_stride(dtype):
+    x = np.arange(6).astype(np.float32).astype(dtype.numpy)
+    attributes = {"axes": (0,), "sizes": (2,), "steps": (2,), "dilations": (1,)}
+    windows = operators["as_windows"].reference(x, **attributes)
+    assert windows.dtype == dtype.numpy
+    assert windows.tobytes() == x.tobytes()

@@ -1,0 +1,18 @@
+"""The conformance kit: finds out whether a device means what hal means, and how well it does.
+
+Run it with ``pytest --pyargs hal.testing --hal-device=NAME:0`` or ``hal conformance NAME:0``, or
+from Python:
+
+>>> from hal.testing import run, summary
+>>> result = run("cpu:0", only=("add", "copies"), quick=True)
+>>> result.ok
+True
+"""
+
+from hal.testing.kit import run, tasks
+from hal.testing.outcome import Outcome
+from hal.testing.result import Result, load, summary, table
+from hal.testing.sample import Input, Sample, sampler
+
+__all__ = ["Input", "Outcome", "Result", "Sample", "load", "run", "sampler", "summary", "table",
+           "tasks"]  # fmt: skip

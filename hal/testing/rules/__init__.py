@@ -1,0 +1,1 @@
+"""The runtime's rules, a module per chapter."""

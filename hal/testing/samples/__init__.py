@@ -1,0 +1,1 @@
+"""What operators are tried with, a module per kind of operator."""

@@ -1,0 +1,224 @@
+"""How far a device's result may be from the reference's, from dtype and reduction length.
+
+The bound on the error of one element is
+
+    eps(dtype) * steps * |expected|  +  eps(work) * (4 + 2 sqrt(n)) * magnitude
+
+where ``steps`` belongs to the operator, ``work`` is the dtype the work is done in (at least
+float32), ``n`` is how many terms one element is summed from, and ``magnitude`` is what the sum
+would be if nothing cancelled. Exact operators have no bound to use up: every bit must agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from hal.dtypes import DType, as_dtype, float32, float64, real_counterpart
+from hal.ops import Operator
+
+__all__ = ["EXACT", "SIGNED_ZERO", "bound", "difference"]
+
+EXACT = frozenset(
+    {
+        "abs", "add", "cast", "ceil", "clip", "complex", "conj", "copysign", "floor", "full",
+        "max", "maximum", "min", "minimum", "multiply", "negative", "nextafter", "relu", "round",
+        "sign", "square", "subtract", "trunc", "where", "eye", "max_pool", "adaptive_max_pool",
+        "put", "put_along_axis", "scatter_nd",
+    }
+)  # fmt: skip
+"""Operators whose floating-point results are fixed to the last bit."""
+
+_EXACT_FAMILIES = frozenset({"movement", "indexing", "sorting"})
+
+SIGNED_ZERO = frozenset(
+    {
+        "abs", "add", "cast", "ceil", "complex", "conj", "copysign", "copy", "concat", "divide",
+        "embedding", "floor", "full", "gather_nd", "multiply", "negative", "repeat", "roll",
+        "round", "sqrt", "subtract", "take", "take_along_axis", "tril", "triu", "trunc", "where",
+        "reshape", "permute", "broadcast_to", "slice", "diagonal", "as_windows", "real", "imag",
+    }
+)  # fmt: skip
+"""Operators whose definition fixes the sign of a zero."""
+
+_STEPS: dict[str, float] = {
+    "divide": 2, "sqrt": 2, "reciprocal": 2, "rsqrt": 4, "hypot": 4, "power": 16, "atan2": 8,
+    "tan": 8, "sinh": 8, "cosh": 8, "tanh": 8, "asinh": 8, "acosh": 8, "atanh": 8,
+}  # fmt: skip
+_LINEAR = frozenset(
+    {
+        "sum", "mean", "cumulative_sum", "matmul", "linear", "convolution",
+        "convolution_transpose", "average_pool", "adaptive_average_pool", "interpolate",
+    }
+)  # fmt: skip
+_FACTORS = frozenset({"prod", "cumulative_prod"})
+
+
+def info(dtype: DType) -> Any:
+    """Return what ``finfo`` says about a floating-point dtype, or about a complex one's parts."""
+    return ml_dtypes.finfo(real_counterpart(dtype).numpy)  # type: ignore[no-untyped-call]
+
+
+def epsilon(dtype: DType) -> float:
+    """Return the distance from 1 to the next number of a floating-point or complex dtype.
+
+    Examples
+    --------
+    >>> import hal
+    >>> epsilon(hal.float16)
+    0.0009765625
+    """
+    return float(info(dtype).eps)
+
+
+def exact(op: Operator, attributes: Mapping[str, Any], dtype: DType) -> bool:
+    """Return whether the definition leaves no room at all."""
+    if dtype.kind not in ("float", "complex"):
+        return True
+    if attributes.get("reduce") in ("add", "multiply"):
+        return False
+    if dtype.kind == "complex" and op.name in ("multiply", "square", "abs", "sign"):
+        return False
+    return op.name in EXACT or op.family in _EXACT_FAMILIES
+
+
+def bound(
+    op: Operator,
+    attributes: Mapping[str, Any],
+    inputs: Sequence[Any],
+    expected: Any,
+    dtype: DType,
+) -> Any:
+    """Return the largest error allowed for each element of a floating-point result.
+
+    Parameters
+    ----------
+    op : Operator
+    attributes : mapping
+        In canonical form.
+    inputs : sequence of numpy.ndarray or None
+        As the kernel gets them.
+    expected : numpy.ndarray
+        The reference's result.
+    dtype : DType
+        The result's.
+
+    Returns
+    -------
+    numpy.ndarray
+        In float64; zero for exact operators.
+    """
+    size = np.abs(_wide(expected))
+    size = np.where(np.isfinite(size), size, 0)
+    if exact(op, attributes, dtype):
+        return np.zeros_like(size)
+    eps = epsilon(dtype)
+    work = min(eps, epsilon(float32)) if dtype.bits < 32 else eps
+    if op.family == "elementwise" or op.family == "creation":
+        steps = _STEPS.get(op.name, 4.0)
+        return eps * (1 if dtype.bits < 32 else steps) * size + _flushed(dtype)
+    length = terms(op, attributes, inputs, expected)
+    if op.name in _FACTORS:
+        return (eps + work * 2 * length) * size + _flushed(dtype)
+    magnitude = _magnitude(op, attributes, inputs, size)
+    return (
+        eps * (1 if dtype.bits < 32 else 4) * size
+        + work * (4 + 2 * np.sqrt(length)) * magnitude
+        + _flushed(dtype)
+    )
+
+
+def _flushed(dtype: DType) -> float:
+    """Return the smallest normal number: results below it may be flushed to zero."""
+    return float(info(dtype).tiny)
+
+
+def _wide(array: Any) -> Any:
+    return np.asarray(array).astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+
+
+def terms(op: Operator, attributes: Mapping[str, Any], inputs: Sequence[Any], expected: Any) -> int:
+    """Return from how many terms an element of the result is summed."""
+    first = inputs[0] if inputs else None
+    if first is None:
+        return 1
+    if op.name in ("matmul", "linear"):
+        return int(max(first.shape[-1], 1))
+    if op.name.startswith("convolution"):
+        weight = inputs[1].shape
+        return int(max(prod(weight if "transpose" in op.name else weight[1:]), 1))
+    if op.name.startswith("cumulative"):
+        return int(max(first.shape[attributes["axis"]], 1))
+    if op.family in ("normalization", "attention"):
+        return max(1, *(int(x.size) for x in inputs if x is not None))
+    return int(max(first.size // max(expected.size, 1), 1))
+
+
+def _magnitude(
+    op: Operator, attributes: Mapping[str, Any], inputs: Sequence[Any], size: Any
+) -> Any:
+    """Return the size an element's terms have together when none cancels another."""
+    wide = [None if x is None else np.abs(_wide(x)) for x in inputs]
+    if op.name in _LINEAR:
+        given = {**attributes}
+        if "dtype" in given:
+            given["dtype"] = float64
+        with np.errstate(all="ignore"):
+            return np.nan_to_num(np.abs(op.reference(*wide, **given)), nan=0, posinf=0)
+    finite = [x[np.isfinite(x)] for x in wide if x is not None]
+    largest = max([1.0, *(float(x.max()) for x in finite if x.size)])
+    if op.name == "var":
+        largest = largest**2
+    return max(float(size.max(initial=0)), largest if op.family != "activation" else 0.0)
+
+
+def difference(found: Any, expected: Any, allowed: Any, zeros: bool) -> str | None:
+    """Return how a result differs from the expected one by more than is allowed, or None.
+
+    Parameters
+    ----------
+    found, expected : numpy.ndarray
+        Of equal shape and dtype.
+    allowed : numpy.ndarray
+        From :func:`bound`.
+    zeros : bool
+        Whether the sign of zeros must agree.
+    """
+    if as_dtype(expected.dtype).kind in ("bool", "int", "uint"):
+        wrong = found != expected
+        return _worst(found, expected, wrong, "differ") if wrong.any() else None
+    if expected.dtype.kind == "c":
+        return difference(found.real, expected.real, allowed, zeros) or difference(
+            found.imag, expected.imag, allowed, zeros
+        )
+    a, b = _wide(found), _wide(expected)
+    wrong = np.isnan(a) != np.isnan(b)
+    if wrong.any():
+        return _worst(found, expected, wrong, "differ in where NaN is")
+    with np.errstate(all="ignore"):
+        error = np.where(np.isnan(b) | (a == b), 0, np.abs(a - b))
+        wrong = ~(error <= allowed)
+        if wrong.any():
+            ratio = float(np.max(np.where(wrong & np.isfinite(error), error, 0)))
+            return _worst(found, expected, wrong, f"differ by up to {ratio:.3g}", allowed)
+        if zeros:
+            wrong = (b == 0) & (a == 0) & (np.signbit(a) != np.signbit(b))
+            if wrong.any():
+                return _worst(found, expected, wrong, "differ in the sign of zero")
+    return None
+
+
+def _worst(found: Any, expected: Any, wrong: Any, what: str, allowed: Any = None) -> str:
+    wrong = np.asarray(wrong)
+    where = tuple(int(i) for i in np.argwhere(wrong)[0])
+    text = (
+        f"{int(wrong.sum())} of {wrong.size} elements {what}; first at {list(where)}: "
+        f"found {found[where]}, expected {expected[where]}"
+    )
+    if allowed is None:
+        return text
+    return f"{text}, allowed error {float(np.broadcast_to(allowed, wrong.shape)[where]):.3g}"

@@ -73,6 +73,7 @@ _MODULES = (
     "product",
     "layers",
     "spatial",
+    "fused",
 )
 
 

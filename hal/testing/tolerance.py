@@ -118,7 +118,9 @@ def bound(
         return np.zeros_like(size)
     eps = epsilon(dtype)
     work = min(eps, epsilon(float32)) if dtype.bits < 32 else eps
-    if op.family == "elementwise" or op.family == "creation":
+    if op.name == "fused":
+        work = eps  # Each step may be rounded to the dtype, or none but the last.
+    elif op.family in ("elementwise", "creation"):
         steps = _STEPS.get(op.name, 4.0)
         return eps * (1 if dtype.bits < 32 else steps) * size + _flushed(dtype)
     length = terms(op, attributes, inputs, expected)

@@ -1,0 +1,42 @@
+"""Samples of chains of elementwise operators that are run as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from hal import dtypes
+from hal.dtypes import DType
+from hal.ops import Operator
+from hal.testing.sample import Input, Sample, sampler
+from hal.testing.values import positive, unit
+
+Steps = tuple[tuple[str, tuple[int, ...], tuple[tuple[str, Any], ...]], ...]
+
+_ANY: tuple[tuple[int, Steps, tuple[int, ...]], ...] = (
+    (2, (("multiply", (0, 1), ()), ("add", (2, 0), ())), (3,)),
+    (2, (("subtract", (0, 1), ()), ("square", (2,), ()), ("negative", (3,), ())), (3, 4)),
+    (2, (("equal", (0, 1), ()), ("where", (2, 0, 1), ())), (3,)),
+)
+_FLOATING: tuple[tuple[int, Steps, tuple[int, ...]], ...] = (
+    (2, (("add", (0, 1), ()), ("gelu", (2,), (("approximate", "tanh"),))), (3,)),
+    (2, (("exp", (0,), ()), ("divide", (2, 1), ()), ("sqrt", (3,), ())), (4,)),
+    (1, (("sigmoid", (0,), ()), ("multiply", (0, 1), ())), (2,)),
+    (1, (("cast", (0,), (("dtype", dtypes.float32),)), ("tanh", (1,), ())), (2,)),
+)
+
+
+@sampler("fused")
+def fused(op: Operator, dtype: DType) -> Iterator[Sample]:
+    """Yield short chains over all shapes, with one and two results, that convert on the way."""
+    chains = (*_ANY, *_FLOATING) if dtype.kind == "float" else _ANY
+    for count, steps, results in chains:
+        names = " ".join(step[0] for step in steps)
+        attributes = {"steps": steps, "results": results}
+        values = [unit, positive][:count]
+        for shape in ((), (1,), (5,), (257,), (3, 5), (0, 3), (2, 3, 4)):
+            yield Sample(tuple(Input(shape, v) for v in values), attributes, names)
+        yield Sample(tuple(Input((5, 7), v) for v in values), attributes, names, layouts=True)
+        if count == 2 and len(results) == 1:
+            given = Input((3, 4), unit), Input((4,), positive)
+            yield Sample(given, attributes, f"{names}, broadcast")

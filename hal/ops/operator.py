@@ -202,7 +202,10 @@ class ReferenceEvaluator:
 
 
 def _scalar_dtype(value: Any, like: Any) -> Any:
-    if isinstance(value, bool | int | float | complex) and like is not None:
+    # NumPy's own scalars have a dtype, though some of them are Python numbers too.
+    if isinstance(value, np.generic) or like is None:
+        return None
+    if isinstance(value, bool | int | float | complex):
         from hal.dtypes import promote_scalar
 
         return promote_scalar(as_dtype(like.dtype), value).numpy

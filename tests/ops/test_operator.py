@@ -37,3 +37,10 @@ def test_the_reference_evaluator_converts_numbers_as_a_device_would():
     assert F.add(half, 0.5).dtype == np.float16
     assert F.add(np.ones(2, np.int32), 0.5).dtype == np.float32
     assert F.divide(1.0, np.array([2, 4])).tolist() == [0.5, 0.25]
+
+
+def test_the_reference_evaluator_leaves_numpys_scalars_their_dtype():
+    condition, x, y = np.bool_(True), np.float64(0.1), np.complex128(0.1)
+    assert ReferenceEvaluator().where(condition, x, x).dtype == np.float64
+    assert ReferenceEvaluator().where(condition, y, y).dtype == np.complex128
+    assert ReferenceEvaluator().where(condition, y, y) == 0.1

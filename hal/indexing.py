@@ -9,7 +9,7 @@ import numpy as np
 
 from hal.dispatch import call, operands, write
 from hal.dtypes import as_dtype, promote
-from hal.errors import DTypeError, HalError, HalIndexError, ShapeError
+from hal.errors import DTypeError, HalError, HalIndexError
 from hal.memory import from_host, to_host
 from hal.ops import operators
 from hal.plugin.layout import Shape, broadcast_shapes
@@ -178,6 +178,12 @@ def _parse(x: Value, key: Any) -> _Index:
         elif isinstance(part, slice):
             _slice(x, axis, part, index)
         elif isinstance(part, Value):
+            if part.ndim == 0 and part.dtype.kind == "bool":
+                # A single boolean chooses one or none along a new axis.
+                chosen = np.zeros(int(to_host(part)), np.int64)
+                index.arrays[len(index.shape)] = from_host(chosen, x.device)
+                index.shape.append(1)
+                continue
             for array in _index_arrays(x, axis, part):
                 index.arrays[len(index.shape)] = array
                 _slice(x, len(index.start), slice(None), index)
@@ -244,13 +250,14 @@ def _index_arrays(x: Value, axis: int, part: Value) -> list[Value]:
     """Return one integer tensor per axis that the part indexes."""
     if part.dtype.kind != "bool":
         return [part]
-    if part.shape != x.shape[axis : axis + part.ndim]:
+    sizes = x.shape[axis : axis + part.ndim]
+    if any(n not in (size, 0) for n, size in zip(part.shape, sizes, strict=True)):
         raise HalIndexError(
             f"a mask of shape {part.shape} does not fit the axes from {axis} on of a tensor of "
             f"shape {x.shape}; their sizes must be equal"
         )
-    if part.ndim == 0:
-        raise ShapeError("a boolean without axes is no mask; index with None and use where(...)")
+    if part.shape != sizes:  # The standard lets a mask without elements choose nothing.
+        return [from_host(np.empty(0, np.int64), x.device)] * part.ndim
     size = int(to_host(call(operators["count_nonzero"], part)))
     found = call(operators["nonzero"], part, size=size)
     columns = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,13 +12,22 @@ from hal.arithmetic import Arithmetic
 from hal.device import as_device
 from hal.dispatch import call
 from hal.dtypes import as_dtype
-from hal.errors import DTypeError, ExchangeError, ShapeError
+from hal.errors import (
+    DTypeError,
+    ExchangeError,
+    HalOverflowError,
+    ShapeError,
+    ValueRangeError,
+)
 from hal.indexing import get_item, set_item
 from hal.memory import from_host, to_host, use_tensor_class
 from hal.ops import operators
 from hal.storage import Value
 
 __all__ = ["Tensor"]
+
+# Versions of the Array API standard; each only adds to those before it.
+_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
 
 
 class Tensor(Arithmetic):
@@ -158,14 +168,27 @@ class Tensor(Arithmetic):
             )
         return self.item()
 
+    def _real(self, kind: str) -> bool | int | float:
+        if self.dtype.kind == "complex":
+            raise DTypeError(
+                f"a tensor of {self.dtype} does not convert to {kind}; take hal.real(x), "
+                "hal.imag(x) or abs(x)"
+            )
+        number: bool | int | float = self._scalar(kind)
+        return number
+
     def __bool__(self) -> bool:
         return bool(self._scalar("bool"))
 
     def __int__(self) -> int:
-        return int(self._scalar("int"))
+        number = self._real("int")
+        if isinstance(number, float) and not math.isfinite(number):
+            kind = ValueRangeError if math.isnan(number) else HalOverflowError
+            raise kind(f"{number} does not convert to int; it is no whole number")
+        return int(number)
 
     def __float__(self) -> float:
-        return float(self._scalar("float"))
+        return float(self._real("float"))
 
     def __complex__(self) -> complex:
         return complex(self._scalar("complex"))
@@ -277,9 +300,14 @@ class Tensor(Arithmetic):
 
     # Exchange
 
-    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+    def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
         import hal
 
+        if api_version not in (None, *_VERSIONS):
+            raise ValueRangeError(
+                f"hal has no version {api_version!r} of the Array API standard; it has "
+                f"{', '.join(_VERSIONS)}, whose latest is what it follows"
+            )
         return hal
 
     def __dlpack_device__(self) -> tuple[int, int]:

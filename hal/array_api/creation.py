@@ -11,7 +11,14 @@ import numpy as np
 
 from hal.device import as_device
 from hal.dispatch import call, constant
-from hal.dtypes import DEFAULT_COMPLEX, DEFAULT_FLOATING, DEFAULT_INTEGER, as_dtype
+from hal.dtypes import (
+    DEFAULT_COMPLEX,
+    DEFAULT_FLOATING,
+    DEFAULT_INTEGER,
+    DType,
+    as_dtype,
+    check_scalar,
+)
 from hal.errors import DTypeError, HalError
 from hal.exchange import adopt, from_dlpack
 from hal.memory import from_host, to_host
@@ -62,21 +69,22 @@ def asarray(
             raise DTypeError(f"converting {obj.dtype} to {wanted} needs a copy; copy is False")
         return call(operators["cast"], result, dtype=wanted)  # type: ignore[no-any-return]
     target = as_device(device)
-    host = _host(obj)
+    host = _host(obj, wanted)
     if wanted is not None and as_dtype(host.dtype) is not wanted:
-        with np.errstate(all="ignore"):
-            host, shared = host.astype(wanted.numpy), copy is False
-        if shared:
+        if copy is False:
             raise DTypeError(f"converting to {wanted} needs a copy; copy is False")
+        with np.errstate(all="ignore"):
+            host = host.astype(wanted.numpy)
     if isinstance(obj, np.ndarray):
         return adopt(host, target, copy)  # type: ignore[return-value]
     return from_host(host, target)  # type: ignore[return-value]
 
 
-def _host(obj: Any) -> Any:
-    """Return a NumPy array with hal's default dtypes for Python numbers."""
+def _host(obj: Any, wanted: DType | None) -> Any:
+    """Return a NumPy array; Python numbers have the wanted dtype, or hal's default for them."""
+    plain = isinstance(obj, bool | int | float | complex) and not isinstance(obj, np.generic)
     if isinstance(obj, list | tuple):
-        obj = _unwrapped(obj)
+        obj, plain = _unwrapped(obj)
     try:
         array = np.asarray(obj)
         found = as_dtype(array.dtype)
@@ -88,16 +96,25 @@ def _host(obj: Any) -> Any:
         raise DTypeError(
             f"{type(obj).__name__} is no rectangular set of numbers: {error}"
         ) from None
-    if isinstance(obj, np.ndarray | np.generic) or hasattr(obj, "__array__"):
+    if not plain:
         return array
     default = {"float": DEFAULT_FLOATING, "int": DEFAULT_INTEGER, "complex": DEFAULT_COMPLEX}
-    return array.astype(default.get(found.kind, found).numpy)
+    target = wanted or default.get(found.kind, found)
+    if found.kind in ("int", "uint") and array.size:
+        check_scalar(int(array.min()), target)
+        check_scalar(int(array.max()), target)
+    with np.errstate(all="ignore"):
+        return array.astype(target.numpy)
 
 
-def _unwrapped(obj: Any) -> Any:
+def _unwrapped(obj: Any) -> tuple[Any, bool]:
+    """Return nested lists with tensors as arrays, and whether they hold Python numbers alone."""
+    if isinstance(obj, list | tuple):
+        parts = [_unwrapped(o) for o in obj]
+        return [part for part, _ in parts], all(plain for _, plain in parts)
     if isinstance(obj, Tensor):
-        return to_host(obj)
-    return [_unwrapped(o) for o in obj] if isinstance(obj, list | tuple) else obj
+        return to_host(obj), False
+    return obj, not isinstance(obj, np.generic | np.ndarray)
 
 
 def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:

@@ -36,19 +36,32 @@ def _absolute(x: Any) -> Any:
 
 
 def _power(x: Any, y: Any) -> Any:
-    if x.dtype.kind != "i":
+    if x.dtype.kind in "uc":
         return np.power(x, y)
+    if x.dtype.kind != "i":
+        # NumPy takes the square root for 0.5, which has other values at -0.0 and -inf.
+        root = (y == 0.5) & (np.isinf(x) | (x == 0))
+        return np.where(root, np.abs(x), np.power(x, y)).astype(x.dtype, copy=False)
     # An integer to a negative power is the true quotient rounded towards zero: 1, -1 or 0.
     unit = np.where(y % 2 == 0, x * x, x)
     inverse = np.where(np.abs(x) == 1, unit, 0)
     return np.where(y < 0, inverse, np.power(x, np.maximum(y, 0))).astype(x.dtype)
 
 
+def _floor_divide(x: Any, y: Any) -> Any:
+    quotient = np.floor_divide(x, y)
+    if x.dtype.kind in "iu":
+        return quotient
+    # With one infinite operand NumPy gives NaN or -1 where the standard has the quotient itself.
+    plain = np.isinf(x) != np.isinf(y)
+    return np.where(plain, np.true_divide(x, y), quotient).astype(x.dtype, copy=False)
+
+
 _binary("add", np.add, NUMERIC)
 _binary("subtract", np.subtract, NUMERIC)
 _binary("multiply", np.multiply, NUMERIC)
 _binary("divide", np.true_divide, ANALYTIC, to_floating=True)
-_binary("floor_divide", np.floor_divide, REAL)
+_binary("floor_divide", _floor_divide, REAL)
 _binary("remainder", np.remainder, REAL)
 _binary("power", _power, NUMERIC)
 _binary("maximum", np.maximum, REAL)
@@ -76,7 +89,7 @@ _unary(
 _unary("floor", np.floor, REAL)
 _unary("ceil", np.ceil, REAL)
 _unary("trunc", np.trunc, REAL)
-_unary("round", np.rint, ANALYTIC)
+_unary("round", lambda x: x.copy() if x.dtype.kind in "iu" else np.rint(x), NUMERIC)
 
 # Exponentials, logarithms, powers, trigonometry
 
@@ -87,13 +100,23 @@ def _erf(x: Any) -> Any:
     return np.asarray(flat, dtype=np.float64).reshape(wide.shape).astype(x.dtype)
 
 
+def _expm1(x: Any) -> Any:
+    if x.dtype.kind != "c":
+        return np.expm1(x)
+    result = np.asarray(np.exp(x))
+    near = np.expm1(x.real) * np.cos(x.imag) - 2 * np.square(np.sin(x.imag / 2))
+    # Beyond finite numbers the standard's table is that of exp, less 1; of -0 it wants +0.
+    result.real = np.where(np.isfinite(x), near + 0.0, result.real - 1)
+    return result
+
+
 def _rsqrt(x: Any) -> Any:
     return (1.0 / np.sqrt(x, dtype=np.result_type(x.dtype, np.float32))).astype(x.dtype)
 
 
 _ANALYTIC_FUNCTIONS: dict[str, Any] = {
     "exp": np.exp,
-    "expm1": np.expm1,
+    "expm1": _expm1,
     "log": np.log,
     "log1p": np.log1p,
     "log2": np.log2,

@@ -92,6 +92,9 @@ UFUNCS: dict[str, np.ufunc] = {
     "matmul": np.matmul,
 }
 
+# Kinds of NumPy dtypes for which NumPy's function has other special values than hal's operator.
+DIFFERENT = {"floor_divide": "fV", "expm1": "c"}
+
 
 def find_kernel(op: Operator, signature: Signature) -> Kernel | None:
     """Return the quickest kernel there is; None for a chain, whose steps run one by one."""
@@ -113,6 +116,8 @@ def _fits(op: Operator, ufunc: np.ufunc, signature: Signature) -> bool:
     if op.name == "matmul" and signature.outputs[0].dtype.bits < 32:
         return False
     given = tuple([x.dtype.numpy for x in signature.inputs if x is not None])
+    if given[0].kind in DIFFERENT.get(op.name, ""):
+        return False
     out = signature.outputs[0].dtype.numpy
     try:
         resolved = ufunc.resolve_dtypes((*given, None))

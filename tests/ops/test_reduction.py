@@ -105,3 +105,9 @@ def test_scans_are_numpys(name, numpys):
         np.testing.assert_allclose(found, numpys(X, axis=axis))
     small = evaluate_reference(operators[name], [np.ones(300, np.int8)], {"axis": 0})
     assert small.dtype == np.int64
+
+
+def test_the_mean_of_nothing_is_nan_without_a_warning():
+    found = evaluate_reference(operators["mean"], [np.empty((2, 0), np.float32)], {"axis": 1})
+    assert np.isnan(found).all()
+    assert found.dtype == np.float32

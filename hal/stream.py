@@ -84,7 +84,7 @@ class Stream:
 
     def query(self) -> bool:
         """Return whether all work enqueued so far is done, without waiting."""
-        return self.record_event().query()
+        return self.device.runtime.query_stream(self.handle)
 
     def record_event(self) -> Event:
         """Return a new event recorded behind the work enqueued so far."""

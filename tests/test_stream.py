@@ -58,3 +58,9 @@ def test_a_stream_can_wait_for_another_and_for_itself(cpu):
     one.synchronize()
     assert one.query()
     cpu.synchronize()
+
+
+def test_a_backend_may_answer_itself_whether_a_stream_is_done(cpu, monkeypatch):
+    stream = hal.Stream(cpu)
+    monkeypatch.setattr(cpu.runtime, "query_stream", lambda handle: False, raising=False)
+    assert not stream.query()

@@ -372,6 +372,16 @@ class Runtime(ABC):
         """Return whether the recorded event is complete, without waiting."""
         return True
 
+    def query_stream(self, stream: Any) -> bool:
+        """Return whether all work enqueued on the stream so far is done, without waiting.
+
+        Inherited, it records an event and asks for that. Override it where a new event is not
+        complete at once on an idle stream, or where the vendor answers more cheaply.
+        """
+        event = self.event()
+        self.record(event, stream)
+        return self.query(event)
+
     def elapsed(self, start: Any, end: Any) -> float:
         """Return the time between two complete events in milliseconds."""
         return float(end.nanoseconds - start.nanoseconds) / 1e6

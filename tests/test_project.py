@@ -18,7 +18,7 @@ import hal
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "hal"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-PLUGIN_MODULES = sorted(ROOT.glob("plugins/*/src/**/*.py"))
+PLUGIN_MODULES = [m for d in ("plugins", "examples") for m in ROOT.glob(f"{d}/*/src/**/*.py")]
 PROJECTS = [ROOT / "pyproject.toml", *sorted(ROOT.glob("plugins/*/pyproject.toml"))]
 
 VENDORS = {

@@ -1,17 +1,7 @@
 """What a plugin author imports: the contract, layouts, and the hook's marker."""
 
 from hal.plugin.collectives import REDUCTIONS, Communicator
-from hal.plugin.contract import (
-    CONTRACT_VERSION,
-    Backend,
-    DeviceInfo,
-    Devices,
-    HostEvent,
-    Kernel,
-    MemoryStats,
-    Runtime,
-    Signature,
-)
+from hal.plugin.contract import CONTRACT_VERSION, Backend, Runtime
 from hal.plugin.discovery import (
     GROUP,
     PluginFailure,
@@ -30,6 +20,7 @@ from hal.plugin.layout import (
     reshape_strides,
 )
 from hal.plugin.program import Array, Call, Program
+from hal.plugin.values import DeviceInfo, Devices, HostEvent, Kernel, MemoryStats, Signature
 
 __all__ = [
     "CONTRACT_VERSION",

@@ -1,0 +1,144 @@
+"""What passes between hal and a backend: descriptions of devices, signatures, kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hal.dtypes import COMPUTE, DType
+from hal.plugin.layout import Layout
+
+__all__ = ["DeviceInfo", "Devices", "HostEvent", "Kernel", "MemoryStats", "Signature"]
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """What a backend says about one device before it is opened.
+
+    Attributes
+    ----------
+    index : int
+        Position among the backend's devices, from 0.
+    description : str
+        The product's name, for example ``"Accelerator X100"``.
+    architecture : str
+        What kernels are built for, for example ``"x86_64"``.
+    memory : int
+        Total memory in bytes.
+    dtypes : tuple of DType
+        The dtypes tensors on this device can have.
+    links : mapping of str to str
+        Other devices by name and how they are connected.
+    properties : mapping of str to object
+        Whatever else is worth showing (clocks, versions, number of cores).
+    emulated : str
+        What is emulated or stood in for, such as ``"stand-in for X"``; empty for the real thing.
+    dlpack : tuple of int or None
+        DLPack's device type and number for this device's memory, where other libraries can share
+        it: ``(1, 0)`` for host memory, for which the runtime gives ``adopt`` and ``expose``; of any
+        other type, it gives what stands under "sharing memory" in :class:`Runtime`.
+    """
+
+    index: int
+    description: str
+    architecture: str
+    memory: int
+    dtypes: tuple[DType, ...] = COMPUTE
+    links: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    emulated: str = ""
+    dlpack: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Devices:
+    """The devices of a backend; when there is none, why, and what to do about it."""
+
+    found: tuple[DeviceInfo, ...]
+    reason: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """For what a kernel is asked: layouts in, layouts out, attributes.
+
+    Attributes
+    ----------
+    inputs : tuple of Layout or None
+        One per input; None for an optional input that was left out. Inputs of elementwise
+        operators have equal dtypes but their own shapes, to be broadcast as NumPy broadcasts.
+    outputs : tuple of Layout
+        One per output.
+    attributes : mapping of str to object
+        The operator's attributes in canonical form (axes non-negative, defaults filled in).
+    """
+
+    inputs: tuple[Layout | None, ...]
+    outputs: tuple[Layout, ...]
+    attributes: Mapping[str, Any]
+
+
+class Kernel:
+    """Runs one operator for one signature.
+
+    A backend either passes functions or overrides the methods.
+
+    Parameters
+    ----------
+    into : callable
+        ``into(stream, outputs, inputs)`` enqueues the work that writes the given output arrays.
+        Arrays are what :meth:`Runtime.view` returned; an absent optional input is None. No output
+        overlaps an input, with one exception: for an operator of the elementwise family an output
+        may be the memory of an input of equal layout.
+    bind : callable, optional
+        ``bind(stream)`` returns a function of the input arrays that enqueues the work and returns
+        a new array (a tuple of them for several outputs), C-contiguous, of the signature's output
+        layout. Give it where the vendor's library allocates more cheaply itself; without it hal
+        allocates and calls ``into``.
+    """
+
+    __slots__ = ("bind", "into")
+
+    def __init__(
+        self,
+        into: Callable[[Any, Sequence[Any], Sequence[Any]], None],
+        bind: Callable[[Any], Callable[..., Any]] | None = None,
+    ) -> None:
+        self.into = into
+        self.bind = bind
+
+
+@dataclass(frozen=True)
+class MemoryStats:
+    """Memory of one device in bytes.
+
+    Attributes
+    ----------
+    allocated : int
+        Held by live buffers.
+    reserved : int
+        Held from the system, the pool's free blocks included.
+    peak : int
+        The most that was ever allocated.
+    total : int
+        What the device has.
+    allocations : int
+        Live buffers.
+    """
+
+    allocated: int
+    reserved: int
+    peak: int
+    total: int
+    allocations: int
+
+
+class HostEvent:
+    """The event of a synchronous backend: complete as soon as it is recorded."""
+
+    __slots__ = ("nanoseconds",)
+
+    def __init__(self) -> None:
+        self.nanoseconds: int | None = None

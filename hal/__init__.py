@@ -1,6 +1,6 @@
 """hal: one tensor and runtime interface for every accelerator."""
 
-from hal import array_api, errors, nn
+from hal import array_api, errors, fft, linalg, nn
 from hal.array_api import *  # noqa: F403
 from hal.device import Device, Event, Stream, default_device, device, devices
 from hal.dtypes import (
@@ -54,6 +54,7 @@ __all__ = [
     "device",
     "devices",
     "fallback",
+    "fft",
     "float8_e4m3fn",
     "float8_e5m2",
     "float16",
@@ -64,6 +65,7 @@ __all__ = [
     "int16",
     "int32",
     "int64",
+    "linalg",
     "nn",
     "precision",
     "report",

@@ -5,6 +5,8 @@ Every message says what was given, what is allowed and what to do about it.
 
 from __future__ import annotations
 
+import numpy as np
+
 __all__ = [
     "DTypeError",
     "DependencyMissing",
@@ -16,6 +18,7 @@ __all__ = [
     "HalIndexError",
     "HalOverflowError",
     "HalWarning",
+    "LinAlgError",
     "OutOfMemory",
     "PluginError",
     "PluginMissing",
@@ -66,6 +69,10 @@ class ExchangeError(HalError, BufferError, ValueError):
 
 class HalAttributeError(HalError, AttributeError):
     """An object lacks the method that an operation needs of it."""
+
+
+class LinAlgError(HalError, np.linalg.LinAlgError):
+    """A matrix has no such factorisation, inverse or solution; NumPy's error of that name too."""
 
 
 class Unsupported(HalError, NotImplementedError):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import types
+
 import hypothesis
+import numpy as np
 import pytest
 
 import hal
+from hal.plugin import Backend, DeviceInfo, Devices, Kernel, Runtime, hookimpl, register, unregister
 
 # Machines are shared and slow at times, so a single example has no deadline. Where CI is set,
 # hypothesis takes its own profile for it, whose examples are the same in every run.
@@ -16,3 +20,62 @@ hypothesis.settings.register_profile("default", deadline=None)
 def cpu() -> hal.Device:
     """The device that is always there."""
     return hal.device("cpu:0")
+
+
+class _PrimitivesRuntime(Runtime):
+    """Host memory, and for each primitive operator its reference; everything else decomposes."""
+
+    def allocate(self, nbytes, stream):
+        return np.empty(max(nbytes, 1), np.uint8)
+
+    def free(self, buffer, stream):
+        pass
+
+    def view(self, buffer, dtype, shape, strides, offset):
+        size = dtype.itemsize
+        return np.ndarray(shape, dtype.numpy, buffer, offset * size, [s * size for s in strides])
+
+    def upload(self, array, host, stream):
+        array[...] = host
+
+    def download(self, array, host, stream):
+        host[...] = array
+
+    def kernel(self, op, signature):
+        if not op.primitive:
+            return None
+
+        def into(stream, outputs, inputs):
+            with np.errstate(all="ignore"):
+                found = op.reference(*inputs, **signature.attributes)
+            for out, array in zip(outputs, found if len(outputs) > 1 else [found], strict=True):
+                out[...] = array
+
+        return Kernel(into)
+
+
+class _PrimitivesBackend(Backend):
+    name = "primitives"
+
+    def devices(self):
+        return Devices((DeviceInfo(0, "primitives alone", "none", 1 << 30),))
+
+    def open(self, index):
+        return _PrimitivesRuntime()
+
+
+@pytest.fixture
+def primitives():
+    """A device with kernels for primitive operators alone, so that decompositions run on it."""
+    module = types.ModuleType("primitives")
+    module.hal_backend = hookimpl(lambda: _PrimitivesBackend())
+    register(module)
+    with hal.fallback("error"):
+        yield hal.device("primitives:0")
+    unregister("primitives")
+
+
+@pytest.fixture(params=["cpu", "primitives"])
+def anywhere(request):
+    """The CPU, and a device on which everything that can be is decomposed."""
+    return request.getfixturevalue(request.param)

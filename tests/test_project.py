@@ -39,7 +39,8 @@ LAYERS = [
     ["hal.indexing", "hal.dlpack", "hal.exchange"],
     ["hal.arithmetic"],
     ["hal.tensor"],
-    ["hal.array_api", "hal.nn"],
+    ["hal.array_api"],
+    ["hal.linalg", "hal.fft", "hal.nn"],
     ["hal.program"],
     ["hal"],
     ["hal.demo", "hal.onnx"],
@@ -185,7 +186,7 @@ def test_importing_hal_loads_no_plugin_no_driver_and_nothing_slow():
 def public():
     """Return the functions and classes a user or a plugin's author imports, by name."""
     found = {}
-    for module in map(import_module, ("hal", "hal.nn", "hal.plugin")):
+    for module in map(import_module, ("hal", "hal.nn", "hal.linalg", "hal.fft", "hal.plugin")):
         for name in getattr(module, "__all__", vars(module)):
             value = getattr(module, name)
             documented = inspect.isfunction(value) or inspect.isclass(value)

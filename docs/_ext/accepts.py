@@ -49,6 +49,7 @@ _INPUTS: dict[str, list[Input]] = {
     "interpolate": [_IMAGE],
 }
 _ATTRIBUTES: dict[str, dict[str, Any]] = {
+    "irfft": {"n": 6},
     "as_windows": {"axes": (0,), "sizes": (2,), "steps": (1,), "dilations": (1,)},
     "roll": {"shifts": (1,), "axes": (0,)},
     "take": {"axis": 0},

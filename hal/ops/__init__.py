@@ -20,6 +20,8 @@ for _family in (
     "reduction",
     "indexing",
     "product",
+    "linalg",
+    "fourier",
     "sorting",
     "activation",
     "normalization",

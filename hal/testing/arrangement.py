@@ -32,12 +32,15 @@ class Arrangement:
         ``look(take)`` where ``take(name, x, **attributes)`` runs a view operator; returns the view.
     fits : callable
         Whether a shape can be arranged so.
+    shares : bool
+        Whether elements share memory, which changes the values.
     """
 
     name: str
     base: Callable[[Any], Any]
     look: Callable[[Callable[..., Any], Any, Shape], Any]
     fits: Callable[[Shape], bool] = lambda shape: bool(shape) and 0 not in shape
+    shares: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,8 +128,9 @@ ARRANGEMENTS: tuple[Arrangement, ...] = (
         lambda v: v[:1],
         lambda take, x, shape: take("broadcast_to", x, shape=shape),
         _several,
+        shares=True,
     ),
-    Arrangement("overlapping", _windowed, _look_windowed, _several),
+    Arrangement("overlapping", _windowed, _look_windowed, _several, shares=True),
 )
 
 

@@ -19,6 +19,7 @@ from hal.ops import Operator, evaluate_reference, operators
 from hal.plugin import Signature
 from hal.report import fallback, tally
 from hal.testing.arrangement import ARRANGEMENTS, Arrangement, Placed, place
+from hal.testing.freedom import settled
 from hal.testing.outcome import Outcome
 from hal.testing.sample import Sample, samples_of
 from hal.testing.tolerance import SIGNED_ZERO, bound, difference
@@ -98,12 +99,13 @@ def _all_cases(op: Operator, dtype: DType, quick: bool) -> Iterator[Case]:
         if not sample.layouts or (quick and arranged):
             continue
         arranged += 1
-        for arrangement in ARRANGEMENTS:
+        ways = [a for a in ARRANGEMENTS if not (a.shares and sample.delicate)]
+        for arrangement in ways:
             yield Case(op, dtype, sample, (arrangement,) * count)
         if count > 1 and not quick:
             for position in range(count):
                 mixed = [None] * count
-                for arrangement in ARRANGEMENTS[1::2]:
+                for arrangement in ways[1::2]:
                     chosen = [*mixed[:position], arrangement, *mixed[position + 1 :]]
                     yield Case(op, dtype, sample, tuple(chosen))
 
@@ -197,25 +199,36 @@ def _compare(
     case: Case, hosts: list[Any], found: tuple[Any, ...], expected: tuple[Any, ...]
 ) -> str | None:
     inference = _inference(case, hosts)
-    for position, (value, array, (dtype, shape)) in enumerate(
-        zip(found, expected, inference.outputs, strict=True)
-    ):
-        which = f"result {position}: " if len(found) > 1 else ""
+    for position, (value, (dtype, shape)) in enumerate(zip(found, inference.outputs, strict=True)):
         if value.dtype is not dtype or value.shape != shape:
+            which = f"result {position}: " if len(found) > 1 else ""
             given, wanted = f"{value.dtype}{list(value.shape)}", f"{dtype}{list(shape)}"
             return f"{which}it is {given}, the rule says {wanted}"
-        problem = _against(case, inference, hosts, to_host(value), array, dtype)
+    return _differ(case, inference, hosts, [to_host(value) for value in found], expected)
+
+
+def _differ(
+    case: Case, inference: Any, hosts: list[Any], found: list[Any], expected: tuple[Any, ...]
+) -> str | None:
+    """Return how results on the host differ from the reference's in what the operator fixes."""
+    for position, (array, wanted, (_, shape)) in enumerate(
+        zip(found, expected, inference.outputs, strict=True)
+    ):
+        if array.shape != shape or wanted.shape != shape:
+            return f"result {position}: the host copy has shape {array.shape}, not {shape}"
+    typed = [
+        a.astype(d.numpy, copy=False) for a, (d, _) in zip(expected, inference.outputs, strict=True)
+    ]
+    fixed = settled(case.op.name, hosts, tuple(found)), settled(case.op.name, hosts, tuple(typed))
+    for position, (array, wanted) in enumerate(zip(*fixed, strict=True)):
+        problem = _against(case, inference, hosts, array, wanted)
         if problem:
-            return which + problem
+            return f"result {position}: {problem}" if len(fixed[0]) > 1 else problem
     return None
 
 
-def _against(
-    case: Case, inference: Any, hosts: list[Any], array: Any, expected: Any, dtype: DType
-) -> str | None:
-    expected = expected.astype(dtype.numpy, copy=False)
-    if array.shape != expected.shape:
-        return f"the host copy has shape {array.shape}, not {expected.shape}"
+def _against(case: Case, inference: Any, hosts: list[Any], array: Any, expected: Any) -> str | None:
+    dtype = as_dtype(expected.dtype)
     allowed = (
         bound(case.op, inference.attributes, hosts, expected, dtype)
         if dtype.kind in ("float", "complex")
@@ -258,18 +271,17 @@ def _guarded(
     stream = device.current_stream()
     arrays = [None if p is None else p.tensor._array for p in placed]
     kernel.into(stream.handle, [x._array for x in inner], arrays)
-    for whole, filler, view, array in zip(wholes, before, inner, expected, strict=True):
+    written = []
+    for whole, filler, view in zip(wholes, before, inner, strict=True):
         after = to_host(whole)
         size = view._spec.size
         for part, side in ((slice(0, _GUARD), "before"), (slice(_GUARD + size, None), "behind")):
             if after[part].tobytes() != filler[part].tobytes():
                 return f"Kernel.into wrote {side} the output it was given"
-        written = after[_GUARD : _GUARD + size].reshape(view._spec.shape)
-        hosts = [None if p is None else p.host for p in placed]
-        problem = _against(case, inference, hosts, written, array, view._spec.dtype)
-        if problem:
-            return f"Kernel.into, over other values: {problem}"
-    return None
+        written.append(after[_GUARD : _GUARD + size].reshape(view._spec.shape))
+    hosts = [None if p is None else p.host for p in placed]
+    problem = _differ(case, inference, hosts, written, expected)
+    return f"Kernel.into, over other values: {problem}" if problem else None
 
 
 def _filler(dtype: DType, count: int) -> Any:

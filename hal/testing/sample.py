@@ -50,6 +50,9 @@ class Sample:
         What is special about it, for the case's name.
     layouts : bool
         Whether the kit also tries it with inputs that lie in memory in every other way.
+    delicate : bool
+        Whether other values would not do, as those of an invertible matrix: the ways in which
+        elements share memory are left out.
     large : bool
         Whether ``--quick`` leaves it out.
     """
@@ -58,6 +61,7 @@ class Sample:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
     layouts: bool = False
+    delicate: bool = False
     large: bool = False
 
 
@@ -71,6 +75,7 @@ _MODULES = (
     "movement",
     "indexing",
     "product",
+    "linalg",
     "layers",
     "spatial",
     "fused",

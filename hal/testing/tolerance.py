@@ -56,6 +56,7 @@ _LINEAR = frozenset(
     }
 )  # fmt: skip
 _FACTORS = frozenset({"prod", "cumulative_prod"})
+_MATRICES = frozenset({"linear algebra", "fourier"})
 
 
 def info(dtype: DType) -> Any:
@@ -124,6 +125,9 @@ def bound(
         steps = _STEPS.get(op.name, 4.0)
         return eps * (1 if dtype.bits < 32 else steps) * size + _flushed(dtype)
     length = terms(op, attributes, inputs, expected)
+    if op.family in _MATRICES:
+        largest = max(_largest(inputs), float(size.max(initial=0)))
+        return np.full_like(size, eps * 16 * max(inputs[0].shape[-2:]) * largest)
     if op.name in _FACTORS:
         return (eps + work * 2 * length) * size + _flushed(dtype)
     magnitude = _magnitude(op, attributes, inputs, size)
@@ -171,11 +175,17 @@ def _magnitude(
             given["dtype"] = float64
         with np.errstate(all="ignore"):
             return np.nan_to_num(np.abs(op.reference(*wide, **given)), nan=0, posinf=0)
-    finite = [x[np.isfinite(x)] for x in wide if x is not None]
-    largest = max([1.0, *(float(x.max()) for x in finite if x.size)])
+    largest = _largest(inputs)
     if op.name == "var":
         largest = largest**2
     return max(float(size.max(initial=0)), largest if op.family != "activation" else 0.0)
+
+
+def _largest(inputs: Sequence[Any]) -> float:
+    """Return the size of the largest finite element, at least 1."""
+    wide = [np.abs(_wide(x)) for x in inputs if x is not None]
+    finite = [x[np.isfinite(x)] for x in wide]
+    return max([1.0, *(float(x.max()) for x in finite if x.size)])
 
 
 def difference(found: Any, expected: Any, allowed: Any, zeros: bool) -> str | None:

@@ -12,6 +12,7 @@ import scipy.special
 
 from hal.ops import Operator
 from hal.plugin import Kernel, Signature
+from hal_cpu.jit import find_loop
 from hal_cpu.layers import Run, find_layer
 
 __all__ = ["find_kernel"]
@@ -97,9 +98,10 @@ DIFFERENT = {"floor_divide": "fV", "expm1": "c"}
 
 
 def find_kernel(op: Operator, signature: Signature) -> Kernel | None:
-    """Return the quickest kernel there is; None for a chain, whose steps run one by one."""
-    if op.name == "fused":
-        return None
+    """Return the quickest kernel there is; None for a chain that no loop was made for."""
+    compiled = find_loop(op, signature)
+    if compiled is not None or op.name == "fused":
+        return compiled
     ufunc = UFUNCS.get(op.name)
     if ufunc is not None and _fits(op, ufunc, signature):
         return _ufunc_kernel(ufunc, signature)

@@ -11,6 +11,7 @@ import scipy.special
 
 from hal.dtypes import float32, float64
 from hal.plugin import Signature
+from hal_cpu.attention import find_attention
 
 __all__ = ["find_layer"]
 
@@ -113,34 +114,6 @@ def _linear(signature: Signature) -> Run:
     return run
 
 
-def _attention(signature: Signature) -> Run | None:
-    query, key = signature.inputs[:2]
-    causal = signature.attributes["causal"]
-    scale = signature.attributes["scale"]
-    if query is None or key is None or query.ndim < 3 or query.shape[-3] != key.shape[-3]:
-        return None
-
-    def run(out: Any, query: Any, key: Any, value: Any, mask: Any = None) -> None:
-        scores = np.matmul(query * np.asarray(scale, query.dtype), np.swapaxes(key, -1, -2))
-        if mask is not None:
-            if mask.dtype == np.bool_:
-                np.copyto(scores, -np.inf, where=np.logical_not(mask))
-            else:
-                scores += mask
-        if causal:
-            np.copyto(scores, -np.inf, where=~np.tri(*scores.shape[-2:], dtype=np.bool_))
-        top = np.max(scores, axis=-1, keepdims=True)
-        np.copyto(top, 0, where=np.isneginf(top))
-        scores -= top
-        np.exp(scores, out=scores)
-        total = np.sum(scores, axis=-1, keepdims=True)
-        np.copyto(total, 1, where=total == 0)
-        scores /= total
-        np.matmul(scores, value, out=out)
-
-    return run
-
-
 def _convolution(signature: Signature) -> Run:
     x_layout, weight_layout = signature.inputs[:2]
     assert x_layout is not None
@@ -187,7 +160,7 @@ _LAYERS: dict[str, Callable[[Signature], Run | None]] = {
     "softmax": _softmax,
     "layer_norm": _layer_norm,
     "linear": _linear,
-    "attention": _attention,
+    "attention": find_attention,
     "convolution": _convolution,
 }
 _ANY_FLOAT = ("erf", "gelu")

@@ -1,0 +1,55 @@
+"""Chains of elementwise operators as one pass over memory, as LLVM code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from hal.plugin import Signature
+from hal_cpu.jit.loops import Nest, at, function, walk
+from hal_cpu.jit.scalar import NotVectorised, Scalar, emit, load, store
+
+__all__ = ["chain_module"]
+
+
+def chain_module(signature: Signature) -> tuple[ir.Module, int]:
+    """Return a module that runs a chain over a range of its outermost axis, and that axis' size.
+
+    Raises
+    ------
+    NotVectorised
+        When a step has no code, or an array a dtype that loops are not made for.
+    """
+    given = [x for x in signature.inputs if x is not None]
+    layouts = [*signature.outputs, *given]
+    shape = signature.outputs[0].shape
+    if signature.outputs[0].size == 0:
+        raise NotVectorised("nothing to do")
+    nest = Nest(shape, layouts)
+    module = ir.Module("chain")
+    made, b = function(module, layouts)
+    begin, end, _, *pointers = made.args
+    count = len(signature.outputs)
+
+    def body(indices: list[Any]) -> None:
+        places = [
+            at(b, pointer, indices, strides)
+            for pointer, strides in zip(pointers, nest.strides, strict=True)
+        ]
+        values: list[Scalar] = [
+            load(b, place, layout.dtype)
+            for place, layout in zip(places[count:], given, strict=True)
+        ]
+        for name, operands, attributes in signature.attributes["steps"]:
+            chosen = tuple([None if n is None else values[n] for n in operands])
+            values.append(emit(b, name, chosen, dict(attributes)))
+        results = signature.attributes["results"]
+        for place, layout, number in zip(places[:count], signature.outputs, results, strict=True):
+            if values[number].dtype is not layout.dtype:
+                raise NotVectorised(f"{values[number].dtype} is no {layout.dtype}")
+            store(b, values[number], place)
+
+    walk(b, begin, end, nest.sizes, body)
+    b.ret_void()
+    return module, nest.sizes[0]

@@ -1,0 +1,39 @@
+"""Shares the turns of a loop out among a few threads; ``HAL_NUM_THREADS`` says how many."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+__all__ = ["share", "thread_count"]
+
+
+@cache
+def thread_count() -> int:
+    """Return how many threads work: ``HAL_NUM_THREADS``, else one for each processor."""
+    wanted = os.environ.get("HAL_NUM_THREADS", "")
+    if wanted.isdigit() and int(wanted) > 0:
+        return int(wanted)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_count() - 1, thread_name_prefix="hal-cpu")
+
+
+def share(work: Callable[[int, int], None], extent: int) -> None:
+    """Run ``work(begin, end)`` on parts of ``range(extent)``, one of them in this thread."""
+    parts = min(thread_count(), extent)
+    if parts < 2:
+        work(0, extent)
+        return
+    edges = [extent * n // parts for n in range(parts + 1)]
+    others = [_pool().submit(work, edges[n], edges[n + 1]) for n in range(1, parts)]
+    work(edges[0], edges[1])
+    for other in others:
+        other.result()

@@ -1,0 +1,88 @@
+"""The engine: compiles once, keeps code on disk, shares work among threads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from hal_cpu.jit import engine
+from hal_cpu.threads import share, thread_count
+
+PROGRAM = """
+import hal, numpy as np
+f = hal.compile(lambda x: hal.nn.gelu(x * 2) + 1)
+print(f(hal.asarray(np.float32([1, 2]), device="cpu:0")).tolist())
+"""
+
+
+def run(**environment):
+    import os
+
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_code_is_kept_on_disk_for_the_next_process(tmp_path):
+    first = run(HAL_CACHE_DIR=str(tmp_path))
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "cpu").iterdir()}
+    assert kept
+    assert run(HAL_CACHE_DIR=str(tmp_path)) == first
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cpu").iterdir()} == kept
+
+
+def test_a_folder_that_cannot_be_written_is_done_without(tmp_path):
+    (tmp_path / "cpu").write_text("a file where the folder would be")
+    assert run(HAL_CACHE_DIR=str(tmp_path)) == run(HAL_CACHE_DIR=str(tmp_path / "other"))
+
+
+def test_damaged_code_is_compiled_again(tmp_path):
+    first = run(HAL_CACHE_DIR=str(tmp_path))
+    for path in (tmp_path / "cpu").iterdir():
+        path.write_bytes(path.read_bytes()[:100])
+    assert run(HAL_CACHE_DIR=str(tmp_path)) == first
+
+
+def test_the_folder_is_the_users_cache_unless_another_is_chosen(monkeypatch, tmp_path):
+    monkeypatch.delenv("HAL_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert engine.cache_directory() == tmp_path / "hal" / "cpu"
+
+
+@pytest.mark.parametrize("extent", [0, 1, 2, 7, 1000])
+def test_every_turn_of_a_shared_loop_is_done_once(extent):
+    done = np.zeros(extent, int)
+
+    def work(begin, end):
+        done[begin:end] += 1
+
+    share(work, extent)
+    assert done.tolist() == [1] * extent
+
+
+def test_an_error_in_a_shared_part_reaches_the_caller():
+    def work(begin, end):
+        if end == 100:
+            raise ValueError("in the last part")
+
+    with pytest.raises(ValueError, match="last part"):
+        share(work, 100)
+
+
+@pytest.mark.parametrize(("given", "count"), [("3", 3), ("1", 1)])
+def test_the_environment_says_how_many_threads(monkeypatch, given, count):
+    monkeypatch.setenv("HAL_NUM_THREADS", given)
+    thread_count.cache_clear()
+    try:
+        assert thread_count() == count
+    finally:
+        thread_count.cache_clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from hal.errors import DeviceError, DeviceLost, ValueRangeError
@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Event", "Stream", "chosen_stream", "named"]
 
-_streams: ContextVar[dict[Device, Stream]] = ContextVar("hal_streams")
+# What ``with stream:`` chose in this context, a level per nested block.
+_chosen: ContextVar[tuple[dict[Device, Stream], ...]] = ContextVar("hal_streams", default=())
 
 
 def chosen_stream(device: Device) -> Stream | None:
     """Return the stream that ``with stream:`` chose for a device in this thread."""
-    chosen = _streams.get(None)
-    return None if chosen is None else chosen.get(device)
+    levels = _chosen.get()
+    return levels[-1].get(device) if levels else None
 
 
 def _resolved(device: Any) -> Device:
@@ -48,22 +49,22 @@ class Stream:
     >>> stream.synchronize()
     """
 
-    __slots__ = ("__weakref__", "_tokens", "device", "failure", "handle", "pending")
+    __slots__ = ("__weakref__", "device", "failure", "handle", "pending")
 
     def __init__(self, device: Any = None) -> None:
         self.device = _resolved(device)
         self.handle = self.device.runtime.stream()
         self.pending: str | None = None
         self.failure: Exception | None = None
-        self._tokens: list[Token[dict[Device, Stream]]] = []
 
     def __enter__(self) -> Stream:
-        chosen = {**_streams.get({}), self.device: self}
-        self._tokens.append(_streams.set(chosen))
+        levels = _chosen.get()
+        outer = levels[-1] if levels else {}
+        _chosen.set((*levels, {**outer, self.device: self}))
         return self
 
     def __exit__(self, *exception: object) -> None:
-        _streams.reset(self._tokens.pop())
+        _chosen.set(_chosen.get()[:-1])
 
     def synchronize(self) -> None:
         """Wait until all work enqueued so far is done.

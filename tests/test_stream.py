@@ -64,3 +64,22 @@ def test_a_backend_may_answer_itself_whether_a_stream_is_done(cpu, monkeypatch):
     stream = hal.Stream(cpu)
     monkeypatch.setattr(cpu.runtime, "query_stream", lambda handle: False, raising=False)
     assert not stream.query()
+
+
+def test_threads_choose_the_same_stream_at_the_same_time(cpu):
+    stream = hal.Stream(cpu)
+    inside, left = threading.Barrier(2), []
+
+    def work(first):
+        with stream:
+            inside.wait()
+            if not first:
+                left.append(cpu.current_stream() is stream)
+        left.append(cpu.current_stream() is not stream)
+
+    threads = [threading.Thread(target=work, args=(n == 0,)) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert left == [True] * 3

@@ -208,6 +208,15 @@ class Runtime(ABC):
         """
         return None
 
+    # testing
+
+    def fail(self, stream: Any) -> None:
+        """Enqueue work that fails when it runs, for the conformance kit to see what comes of it.
+
+        Optional: raise NotImplementedError, as here, where nothing fails without harm.
+        """
+        raise NotImplementedError
+
     # order; a synchronous backend inherits these
 
     def stream(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,11 +15,15 @@ from hal.dispatch import call
 from hal.dtypes import DType, float32, int32, int64
 from hal.memory import from_host, to_host
 from hal.ops import operators
-from hal.plugin import MemoryStats, Runtime
+from hal.plugin import MemoryStats, Runtime, Signature
 from hal.plugin.layout import contiguous_strides
 from hal.report import fallback
 
 __all__ = ["Bench", "NotOffered"]
+
+
+_BULK = 1 << 17
+_TIMES = 16
 
 
 class NotOffered(Exception):
@@ -84,30 +89,28 @@ class Bench:
 
     def native(self, name: str, *inputs: Any) -> bool:
         """Return whether the device has a kernel of its own for a call."""
-        from hal.plugin import Signature
-
         op = operators[name]
         specs = tuple(x._spec for x in inputs)
         inference = op.infer(specs, {})
         outputs = tuple(self.device.spec(d, s) for d, s in inference.outputs)
         return self.runtime.kernel(op, Signature(specs, outputs, inference.attributes)) is not None
 
-    def work(self, size: int = 1 << 18, times: int = 12) -> Callable[[Any], Any]:
-        """Return a function that keeps a stream busy for a while and returns its input plus n."""
-        one = self.tensor(np.ones(1))
-        bulk = self.tensor(np.ones(size))
+    def stream(self) -> Stream:
+        """Return a new stream."""
+        return Stream(self.device)
+
+    def busy(self) -> Callable[[Stream], None]:
+        """Return a function that gives a stream enough work to keep it busy for a while."""
+        bulk = self.tensor(np.ones(_BULK))
         self.device.synchronize()
 
-        def run(x: Any) -> Any:
-            load = bulk
-            for _ in range(times):
-                load = self.call("add", load, bulk)
-            x = self.call("add", x, one)
-            for _ in range(3):
-                load = self.call("add", load, bulk)
-            return x
+        def load(stream: Stream) -> None:
+            with stream:
+                x = bulk
+                for _ in range(_TIMES):
+                    x = self.call("add", x, bulk)
 
-        return run
+        return load
 
     # Through the contract alone
 
@@ -130,18 +133,24 @@ class Bench:
         self.runtime.download(array, host, stream.handle)
         return host
 
-    def copy_kernel(self, shape: tuple[int, ...]) -> Any:
-        """Return the device's own kernel that copies packed arrays, or skip the rule."""
-        from hal.plugin import Signature
+    def copier(self, shape: tuple[int, ...]) -> Callable[[Stream, Any, Any], None]:
+        """Return the device's own way to copy a packed array into another, or skip the rule.
 
+        ``copier(stream, target, source)`` only enqueues: no wait is inserted.
+        """
         spec = self.device.spec(self.dtype, shape)
         kernel = self.runtime.kernel(operators["copy"], Signature((spec,), (spec,), {}))
         if kernel is None:
             raise NotOffered("the device has no kernel for copy")
-        return kernel
+        return lambda stream, target, source: kernel.into(stream.handle, [target], [source])
+
+    def allocate(self, size: int, stream: Stream) -> Any:
+        """Return a buffer with room for ``size`` elements."""
+        return self.runtime.allocate(size * self.dtype.itemsize, stream.handle)
 
     def stats(self) -> MemoryStats:
         """Return the memory statistics after everything in flight is done, or skip the rule."""
+        gc.collect()
         self.device.synchronize()
         found = self.runtime.memory_stats()
         if found is None:

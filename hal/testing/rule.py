@@ -16,7 +16,7 @@ from hal.testing.outcome import Outcome
 
 __all__ = ["Rule", "all_rules", "rule", "run_rule"]
 
-CHAPTERS = ("backend", "copies")
+CHAPTERS = ("backend", "copies", "order", "memory", "kernels", "errors", "threads")
 """The chapters of the rules; a module of :mod:`hal.testing.rules` holds each."""
 
 

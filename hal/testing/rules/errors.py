@@ -96,6 +96,7 @@ def failed_work_is_reported_once_and_survived(bench: Bench) -> None:
     """The next synchronisation is quiet again, other streams never hear of it, work goes on."""
     stream, other = bench.stream(), bench.stream()
     _fail(bench, stream)
+    _until_it_failed(bench, stream)
     try:
         other.synchronize()
     except DeviceError as error:
@@ -109,6 +110,15 @@ def failed_work_is_reported_once_and_survived(bench: Bench) -> None:
     with stream:
         _works(bench, "x + x on the stream on which work failed")
     _works(bench, "x + x on the default stream after failed work")
+
+
+def _until_it_failed(bench: Bench, stream: Stream) -> None:
+    event = bench.runtime.event()
+    bench.runtime.record(event, stream.handle)
+    try:
+        bench.until(lambda: bench.runtime.query(event), "query of an event behind failed work")
+    except DeviceError:  # A device may say so here already.
+        return
 
 
 def _fail(bench: Bench, stream: Stream) -> None:

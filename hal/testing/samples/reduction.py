@@ -10,7 +10,7 @@ import numpy as np
 from hal.dtypes import COMPUTE, DType
 from hal.ops import Operator
 from hal.testing.sample import Input, Sample, family_sampler, sampler
-from hal.testing.values import Values, booleans, ordinary, small, special, ties, unit
+from hal.testing.values import Values, booleans, extremes, ordinary, small, special, ties, unit
 
 Shape = tuple[int, ...]
 
@@ -70,6 +70,8 @@ def reduction(op: Operator, dtype: DType) -> Iterator[Sample]:
         yield Sample((Input((5, 7), ties),), attributes, "ties")
         yield Sample((Input((300, 131), values),), attributes, large=op.name != "sum")
     yield Sample((Input((3, 100_003), values),), {"axis": 1, "keepdims": False}, large=True)
+    if dtype.kind in ("int", "uint"):
+        yield Sample((Input((9, 31), extremes),), {"axis": 1, "keepdims": False}, "extremes")
     if dtype.kind == "float" and op.name not in _NAN_OPEN:
         yield Sample((Input((6, 5), _with_nan),), {"axis": 1, "keepdims": False}, "NaN")
         yield Sample((Input((6, 5), _with_infinity),), {"axis": 1, "keepdims": False}, "infinite")

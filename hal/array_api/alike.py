@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hal.array_api.creation import full, zeros
+from hal.array_api.creation import full, ones, zeros
 from hal.array_api.operands import as_shape, check_tensor
 from hal.device import as_device
 from hal.dtypes import DEFAULT_FLOATING, as_dtype
@@ -94,7 +94,8 @@ def zeros_like(x: Tensor, /, *, dtype: Any = None, device: Any = None) -> Tensor
     >>> hal.zeros_like(hal.ones(2, device="cpu:0"))
     Tensor([0., 0.], dtype=float32, device='cpu:0')
     """
-    return full_like(x, 0, dtype=dtype, device=device)
+    check_tensor("zeros_like", x)
+    return zeros(x.shape, dtype=dtype or x.dtype, device=device or x.device)
 
 
 def ones_like(x: Tensor, /, *, dtype: Any = None, device: Any = None) -> Tensor:
@@ -117,7 +118,8 @@ def ones_like(x: Tensor, /, *, dtype: Any = None, device: Any = None) -> Tensor:
     >>> hal.ones_like(hal.zeros(2, device="cpu:0"))
     Tensor([1., 1.], dtype=float32, device='cpu:0')
     """
-    return full_like(x, 1, dtype=dtype, device=device)
+    check_tensor("ones_like", x)
+    return ones(x.shape, dtype=dtype or x.dtype, device=device or x.device)
 
 
 def full_like(
@@ -149,6 +151,4 @@ def full_like(
     Tensor([7., 7.], dtype=float32, device='cpu:0')
     """
     check_tensor("full_like", x)
-    wanted = x.dtype if dtype is None else as_dtype(dtype)
-    value = bool(fill_value) if wanted.kind == "bool" and fill_value in (0, 1) else fill_value
-    return full(x.shape, value, dtype=wanted, device=x.device if device is None else device)
+    return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device or x.device)

@@ -165,7 +165,7 @@ def permute_dims(x: Tensor, /, axes: tuple[int, ...]) -> Tensor:
     (4, 2, 3)
     """
     check_tensor("permute_dims", x)
-    return run("permute", x, axes=tuple(axes))
+    return run("permute", x, axes=as_shape("permute_dims", axes, "an order of axes"))
 
 
 def reshape(x: Tensor, /, shape: tuple[int, ...], *, copy: bool | None = None) -> Tensor:
@@ -243,11 +243,11 @@ def roll(
     Tensor([3, 0, 1, 2], dtype=int64, device='cpu:0')
     """
     check_tensor("roll", x)
-    shifts = as_shape("roll", shift)
+    shifts = as_shape("roll", shift, "a shift")
     if axis is None:
         flat = run("roll", run("reshape", x, shape=(-1,)), shifts=(sum(shifts),), axes=(0,))
         return run("reshape", flat, shape=x.shape)
-    axes = as_shape("roll", axis)
+    axes = as_shape("roll", axis, "an axis")
     if len(shifts) == 1:
         shifts *= len(axes)
     return run("roll", x, shifts=shifts, axes=axes)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hal.array_api.operands import as_shape
 from hal.device import as_device
 from hal.dispatch import call, constant
 from hal.dtypes import (
@@ -19,7 +20,13 @@ from hal.dtypes import (
     as_dtype,
     check_scalar,
 )
-from hal.errors import DTypeError, HalError
+from hal.errors import (
+    DTypeError,
+    ExchangeError,
+    HalError,
+    HalOverflowError,
+    ValueRangeError,
+)
 from hal.exchange import adopt, from_dlpack
 from hal.memory import from_host, to_host
 from hal.ops import operators
@@ -50,8 +57,11 @@ def asarray(
     Raises
     ------
     DTypeError
-        When ``obj`` holds no numbers, or its rows differ in length.
-    ExchangeError
+        When ``obj`` holds no numbers, its rows differ in length, or complex numbers would become
+        real.
+    HalOverflowError
+        When an integer does not fit the dtype.
+    ValueRangeError
         When ``copy=False`` and a copy is needed.
 
     Examples
@@ -62,32 +72,38 @@ def asarray(
     """
     wanted = None if dtype is None else as_dtype(dtype)
     if isinstance(obj, Tensor):
-        result = from_dlpack(obj, device=device, copy=copy)
+        try:
+            result = from_dlpack(obj, device=device, copy=copy)
+        except ExchangeError as error:
+            raise ValueRangeError(str(error)) from None
         if wanted is None or wanted is result.dtype:
             return obj if result.device is obj.device and not copy else result  # type: ignore[return-value]
         if copy is False:
-            raise DTypeError(f"converting {obj.dtype} to {wanted} needs a copy; copy is False")
+            raise ValueRangeError(f"converting {obj.dtype} to {wanted} needs a copy; copy is False")
         return call(operators["cast"], result, dtype=wanted)  # type: ignore[no-any-return]
     target = as_device(device)
+    if copy is False and not isinstance(obj, np.ndarray):
+        raise ValueRangeError(f"a tensor of {type(obj).__name__} needs a copy; copy is False")
     host = _host(obj, wanted)
     if wanted is not None and as_dtype(host.dtype) is not wanted:
         if copy is False:
-            raise DTypeError(f"converting to {wanted} needs a copy; copy is False")
-        with np.errstate(all="ignore"):
-            host = host.astype(wanted.numpy)
-    if isinstance(obj, np.ndarray):
+            raise ValueRangeError(f"converting to {wanted} needs a copy; copy is False")
+        host = _converted(host, wanted)
+    if not isinstance(obj, np.ndarray):
+        return from_host(host, target)  # type: ignore[return-value]
+    try:
         return adopt(host, target, copy)  # type: ignore[return-value]
-    return from_host(host, target)  # type: ignore[return-value]
+    except ExchangeError as error:
+        raise ValueRangeError(str(error)) from None
 
 
 def _host(obj: Any, wanted: DType | None) -> Any:
     """Return a NumPy array; Python numbers have the wanted dtype, or hal's default for them."""
-    plain = isinstance(obj, bool | int | float | complex) and not isinstance(obj, np.generic)
-    if isinstance(obj, list | tuple):
-        obj, plain = _unwrapped(obj)
+    obj, types = _unwrapped(obj)
     try:
         array = np.asarray(obj)
-        found = as_dtype(array.dtype)
+        if array.dtype != object or not types <= _NUMBERS:
+            as_dtype(array.dtype)
     except HalError:
         raise DTypeError(
             f"{type(obj).__name__} {str(obj)[:60]!r} holds no numbers that hal has a dtype for"
@@ -96,25 +112,45 @@ def _host(obj: Any, wanted: DType | None) -> Any:
         raise DTypeError(
             f"{type(obj).__name__} is no rectangular set of numbers: {error}"
         ) from None
-    if not plain:
-        return array
-    default = {"float": DEFAULT_FLOATING, "int": DEFAULT_INTEGER, "complex": DEFAULT_COMPLEX}
-    target = wanted or default.get(found.kind, found)
+    return _numbers(array, types, wanted) if types <= _NUMBERS else array
+
+
+_NUMBERS = {bool, int, float, complex}
+
+
+def _unwrapped(obj: Any) -> tuple[Any, set[type]]:
+    """Return nested lists with tensors as arrays, and the types of what the lists hold."""
+    if isinstance(obj, list | tuple):
+        parts = [_unwrapped(o) for o in obj]
+        return [part for part, _ in parts], set[type]().union(*[types for _, types in parts])
+    return (to_host(obj) if isinstance(obj, Tensor) else obj), {type(obj)}
+
+
+def _numbers(array: Any, types: set[type], wanted: DType | None) -> Any:
+    """Return an array that NumPy made of Python numbers in the dtype hal has for them."""
+    inexact = array.dtype == object or (array.dtype.kind == "f" and types and float not in types)
+    if inexact and (wanted is None or wanted.kind not in ("float", "complex")):
+        raise HalOverflowError(
+            f"no integer dtype holds all of {str(array.tolist())[:60]}; give dtype=hal.float64"
+        )
+    if inexact:
+        array = array.astype(np.float64)
+    found = as_dtype(array.dtype)
+    defaults = {"float": DEFAULT_FLOATING, "int": DEFAULT_INTEGER, "complex": DEFAULT_COMPLEX}
+    target = wanted or defaults.get(found.kind, found)
     if found.kind in ("int", "uint") and array.size:
         check_scalar(int(array.min()), target)
         check_scalar(int(array.max()), target)
+    return _converted(array, target)
+
+
+def _converted(array: Any, dtype: DType) -> Any:
+    if array.dtype.kind == "c" and dtype.kind != "complex":
+        raise DTypeError(
+            f"complex numbers do not convert to {dtype}; take their real or imaginary part first"
+        )
     with np.errstate(all="ignore"):
-        return array.astype(target.numpy)
-
-
-def _unwrapped(obj: Any) -> tuple[Any, bool]:
-    """Return nested lists with tensors as arrays, and whether they hold Python numbers alone."""
-    if isinstance(obj, list | tuple):
-        parts = [_unwrapped(o) for o in obj]
-        return [part for part, _ in parts], all(plain for _, plain in parts)
-    if isinstance(obj, Tensor):
-        return to_host(obj), False
-    return obj, not isinstance(obj, np.generic | np.ndarray)
+        return array.astype(dtype.numpy)
 
 
 def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
@@ -129,7 +165,7 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) 
     if not isinstance(fill_value, bool | int | float | complex):
         raise DTypeError(f"fill_value must be a Python number, not {type(fill_value).__name__}")
     wanted = as_dtype(type(fill_value) if dtype is None else dtype)
-    sizes = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+    sizes = as_shape("full", shape)
     target = as_device(device)
     if wanted.storage_only:
         value = from_host(np.asarray(fill_value).astype(wanted.numpy), target)

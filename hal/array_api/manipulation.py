@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hal.array_api.operands import as_shape, check_tensor, run
+from hal.array_api.operands import as_integer, as_shape, check_tensor, run
 from hal.dispatch import evaluator
 from hal.errors import DTypeError, ShapeError, ValueRangeError
 from hal.ops.operator import normalize_axis
@@ -242,7 +242,7 @@ def repeat(x: Tensor, repeats: int | Tensor, /, *, axis: int | None = None) -> T
         x, axis = run("reshape", x, shape=(-1,)), 0
     place = normalize_axis("repeat", axis, x.ndim)
     if not isinstance(repeats, Tensor):
-        return run("repeat", x, repeats=repeats, axis=place)
+        return run("repeat", x, repeats=as_integer("repeat", "repeats", repeats), axis=place)
     size = x.shape[place]
     if repeats.dtype.kind not in ("int", "uint"):
         raise DTypeError(f"repeat: repeats are integers, not {repeats.dtype}")
@@ -285,7 +285,7 @@ def tile(x: Tensor, repetitions: tuple[int, ...], /) -> Tensor:
             [1, 2, 1, 2]], dtype=int64, device='cpu:0')
     """
     check_tensor("tile", x)
-    counts = as_shape("tile", repetitions)
+    counts = as_shape("tile", repetitions, "a number of repetitions")
     if min(counts, default=0) < 0:
         raise ValueRangeError(f"tile: {counts} has a negative number; use 0 or more")
     ndim = max(len(counts), x.ndim)

@@ -9,7 +9,7 @@ from hal.errors import DTypeError
 from hal.ops import operators
 from hal.tensor import Tensor
 
-__all__ = ["as_shape", "binary", "check_tensor", "number_or_tensor", "run", "unary"]
+__all__ = ["as_integer", "as_shape", "binary", "check_tensor", "number_or_tensor", "run", "unary"]
 
 
 def unary(name: str, x: Tensor) -> Tensor:
@@ -56,19 +56,33 @@ def number_or_tensor(name: str, x: Any, like: Tensor) -> Tensor:
     return found
 
 
-def as_shape(name: str, shape: Any) -> tuple[int, ...]:
-    """Return a shape given as one size or as several.
+def as_integer(name: str, what: str, value: Any) -> int:
+    """Return an argument as an integer.
 
     Raises
     ------
     DTypeError
-        When a size is no integer.
+        When it is none.
+    """
+    try:
+        return int(value.__index__())
+    except AttributeError:
+        raise DTypeError(f"{name}: {what} must be an integer, not {value!r}") from None
+
+
+def as_shape(name: str, shape: Any, what: str = "a shape") -> tuple[int, ...]:
+    """Return a shape, or other integers, given as one or as several.
+
+    Raises
+    ------
+    DTypeError
+        When one is no integer.
     """
     sizes = shape if isinstance(shape, tuple | list) else (shape,)
     try:
         return tuple([int(s.__index__()) for s in sizes])
     except AttributeError:
-        raise DTypeError(f"{name}: a shape is made of integers, not {shape!r}") from None
+        raise DTypeError(f"{name}: {what} is made of integers, not {shape!r}") from None
 
 
 def _paired(name: str, x1: Any, x2: Any) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from hal.array_api.operands import check_tensor, run
+from hal.array_api.operands import as_integer, check_tensor, run
 from hal.dispatch import evaluator
 from hal.errors import DTypeError, HalIndexError, ShapeError
 from hal.ops.operator import normalize_axis
@@ -151,7 +151,7 @@ def vecdot(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
     check_tensor("vecdot", x1)
     check_tensor("vecdot", x2)
     ndim = min(x1.ndim, x2.ndim)
-    place = axis.__index__()
+    place = as_integer("vecdot", "axis", axis)
     if not -ndim <= place < 0:
         if max(x1.ndim, x2.ndim) != ndim or not 0 <= place < ndim:
             raise HalIndexError(
@@ -186,6 +186,11 @@ def _contracted(
                 f"{min(x1.ndim, x2.ndim)}"
             )
         return list(range(x1.ndim - axes, x1.ndim)), list(range(axes))
+    pair = isinstance(axes, tuple | list) and len(axes) == 2
+    if not pair or not all(isinstance(part, Sequence) for part in axes):
+        raise DTypeError(
+            f"tensordot: axes are a number, or a sequence of axes for each tensor, not {axes!r}"
+        )
     first, second = axes
     if len(first) != len(second):
         raise ShapeError(f"tensordot: the axes {first} and {second} differ in number")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from hal.array_api.operands import check_tensor, run
+from hal.array_api.operands import as_integer, check_tensor, run
 from hal.device import as_device
 from hal.dispatch import call
 from hal.dtypes import DEFAULT_COMPLEX, DEFAULT_FLOATING, DEFAULT_INTEGER, as_dtype
@@ -100,7 +100,8 @@ def linspace(
     >>> hal.linspace(0, 1, 3, device="cpu:0")
     Tensor([0. , 0.5, 1. ], dtype=float32, device='cpu:0')
     """
-    ends = tuple(v if isinstance(v, complex) else _real("linspace", v) for v in (start, stop))
+    # A zero without its sign: attributes that are equal must mean the same.
+    ends = tuple((v if isinstance(v, complex) else _real("linspace", v)) + 0 for v in (start, stop))
     if dtype is None:
         is_complex = any(isinstance(v, complex) for v in ends)
         dtype = DEFAULT_COMPLEX if is_complex else DEFAULT_FLOATING
@@ -112,7 +113,7 @@ def linspace(
         device=as_device(device),
         start=ends[0],
         stop=ends[1],
-        num=num,
+        num=as_integer("linspace", "num", num),
         endpoint=bool(endpoint),
         dtype=wanted,
     )
@@ -155,8 +156,10 @@ def eye(
             [0., 0., 1.]], dtype=float32, device='cpu:0')
     """
     wanted = DEFAULT_FLOATING if dtype is None else as_dtype(dtype)
-    columns = n_rows if n_cols is None else n_cols
-    attributes = {"rows": n_rows, "columns": columns, "k": k, "dtype": wanted}
+    rows = as_integer("eye", "n_rows", n_rows)
+    columns = rows if n_cols is None else as_integer("eye", "n_cols", n_cols)
+    diagonal = as_integer("eye", "k", k)
+    attributes = {"rows": rows, "columns": columns, "k": diagonal, "dtype": wanted}
     return call(operators["eye"], device=as_device(device), **attributes)  # type: ignore[no-any-return]
 
 
@@ -226,7 +229,7 @@ def tril(x: Tensor, /, *, k: int = 0) -> Tensor:
     Tensor([[1., 0.],
             [1., 1.]], dtype=float32, device='cpu:0')
     """
-    return run("tril", x, k=k)
+    return run("tril", x, k=as_integer("tril", "k", k))
 
 
 def triu(x: Tensor, /, *, k: int = 0) -> Tensor:
@@ -251,7 +254,7 @@ def triu(x: Tensor, /, *, k: int = 0) -> Tensor:
     Tensor([[1., 1.],
             [0., 1.]], dtype=float32, device='cpu:0')
     """
-    return run("triu", x, k=k)
+    return run("triu", x, k=as_integer("triu", "k", k))
 
 
 def _real(name: str, value: Any) -> int | float:

@@ -5,7 +5,7 @@ Source: https://data-apis.org/array-api/latest/API_specification/sorting_functio
 
 from __future__ import annotations
 
-from hal.array_api.operands import check_tensor, run
+from hal.array_api.operands import as_integer, check_tensor, run
 from hal.dispatch import call
 from hal.ops import operators
 from hal.tensor import Tensor
@@ -16,7 +16,7 @@ __all__ = ["argsort", "sort", "topk"]
 def argsort(
     x: Tensor, /, *, axis: int = -1, descending: bool = False, stable: bool = True
 ) -> Tensor:
-    """Return the positions of the elements in sorted order, NaN behind every number.
+    """Return the positions of the elements in sorted order; NaN counts as larger than every number.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def argsort(
 
 
 def sort(x: Tensor, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
-    """Return the elements in sorted order, NaN behind every number.
+    """Return the elements in sorted order; NaN counts as larger than every number.
 
     Parameters
     ----------
@@ -98,5 +98,7 @@ def topk(x: Tensor, /, k: int, *, axis: int = -1, largest: bool = True) -> tuple
     Tensor([0, 2], dtype=int64, device='cpu:0')
     """
     check_tensor("topk", x)
-    values, positions = call(operators["topk"], x, k=k, axis=axis, largest=largest)
+    values, positions = call(
+        operators["topk"], x, k=as_integer("topk", "k", k), axis=axis, largest=largest
+    )
     return values, positions

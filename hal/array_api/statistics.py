@@ -10,7 +10,7 @@ from typing import Any
 from hal.array_api.operands import check_tensor, run
 from hal.dispatch import evaluator
 from hal.dtypes import as_dtype
-from hal.errors import HalIndexError
+from hal.errors import DTypeError, HalIndexError
 from hal.ops.operator import normalize_axis
 from hal.tensor import Tensor
 
@@ -237,7 +237,7 @@ def std(
     >>> hal.std(hal.asarray([1.0, 3.0], device="cpu:0"))
     Tensor(1., dtype=float32, device='cpu:0')
     """
-    return run("std", x, axis=axis, correction=float(correction), keepdims=keepdims)
+    return run("std", x, axis=axis, correction=_correction("std", correction), keepdims=keepdims)
 
 
 def sum(x: Tensor, /, *, axis: Axes = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
@@ -294,7 +294,13 @@ def var(
     >>> hal.var(hal.asarray([1.0, 3.0], device="cpu:0"), correction=1)
     Tensor(2., dtype=float32, device='cpu:0')
     """
-    return run("var", x, axis=axis, correction=float(correction), keepdims=keepdims)
+    return run("var", x, axis=axis, correction=_correction("var", correction), keepdims=keepdims)
+
+
+def _correction(name: str, correction: Any) -> float:
+    if not isinstance(correction, int | float):
+        raise DTypeError(f"{name}: correction must be a number, not {correction!r}")
+    return float(correction)
 
 
 def _wanted(dtype: Any) -> Any:

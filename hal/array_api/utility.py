@@ -5,7 +5,7 @@ Source: https://data-apis.org/array-api/latest/API_specification/utility_functio
 
 from __future__ import annotations
 
-from hal.array_api.operands import check_tensor, run
+from hal.array_api.operands import as_integer, check_tensor, run
 from hal.errors import ValueRangeError
 from hal.ops.operator import normalize_axis
 from hal.tensor import Tensor
@@ -107,7 +107,7 @@ def diff(
     """
     check_tensor("diff", x)
     place = normalize_axis("diff", axis, x.ndim)
-    times = n.__index__()
+    times = as_integer("diff", "n", n)
     if times < 0:
         raise ValueRangeError(f"diff: n is {n}; it must be 0 or more")
     joined = [part for part in (prepend, x, append) if part is not None]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hal.dtypes import ALL, COMPUTE, DType, as_dtype
+from hal.dtypes import ALL, COMPUTE, DType, as_dtype, check_scalar
 from hal.errors import DTypeError, HalOverflowError, ShapeError, ValueRangeError
 from hal.ops.operator import REQUIRED, Attributes, Inference, Inputs, define
 from hal.ops.rules import check_dtype, present
@@ -33,6 +33,12 @@ def _full(value: Any, shape: tuple[int, ...]) -> Any:
 define("full", FAMILY, _full, _full_rule, shape=REQUIRED)
 
 
+def _arange_length(start: Any, stop: Any, step: Any) -> int:
+    if all(isinstance(v, int) for v in (start, stop, step)):
+        return len(range(start, stop, step))
+    return max(0, int(np.ceil((stop - start) / step)))
+
+
 def _arange_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference:
     dtype = as_dtype(attributes["dtype"])
     check_dtype(name, dtype, COMPUTE[1:])
@@ -40,17 +46,20 @@ def _arange_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference
     if step == 0:
         raise ValueRangeError(f"{name}: the step is 0; it must not be")
     try:
-        length = max(0, int(np.ceil((stop - start) / step)))
+        length = _arange_length(start, stop, step)
     except (OverflowError, ValueError):
         raise HalOverflowError(
             f"{name}: {start}, {stop} and {step} give no finite number of elements"
         ) from None
+    if dtype.kind in ("int", "uint") and length:
+        for end in (start, start + (length - 1) * step):
+            check_scalar(int(end), dtype)
     canonical = {"start": start, "stop": stop, "step": step, "dtype": dtype}
     return Inference((), ((dtype, (length,)),), canonical)
 
 
 def _arange(start: Any, stop: Any, step: Any, dtype: Any) -> Any:
-    length = max(0, int(np.ceil((stop - start) / step)))
+    length = _arange_length(start, stop, step)
     if all(isinstance(v, int) for v in (start, step)) and dtype.kind in ("int", "uint"):
         # Calculated in the dtype itself: float64 does not hold every int64.
         index = np.arange(length, dtype=np.int64).astype(dtype.numpy)

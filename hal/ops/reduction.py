@@ -153,8 +153,8 @@ define(
 
 def _var(x: Any, axis: Axes, keepdims: bool, correction: float) -> Any:
     wide = x.astype(compute_dtype(as_dtype(x.dtype)))
-    centred = wide - np.mean(wide, axis=axis, keepdims=True)
-    count = _count(x.shape, axis) - correction
+    centred = wide - _mean(wide, axis, keepdims=True)
+    count = max(_count(x.shape, axis) - correction, 0)
     total = np.sum(centred * centred, axis=axis, keepdims=keepdims)
     return np.asarray(total / np.asarray(count, wide.dtype)).astype(x.dtype)
 
@@ -164,7 +164,7 @@ def _decompose_var(F: Evaluator, x: Any, axis: Axes, keepdims: bool, correction:
     x = widen(F, x)
     centred = F.subtract(x, F.mean(x, axis=axis, keepdims=True))
     total = F.sum(F.multiply(centred, centred), axis=axis, keepdims=keepdims, dtype=x.dtype)
-    return narrow(F, F.divide(total, float(_count(x.shape, axis) - correction)), dtype)
+    return narrow(F, F.divide(total, float(max(_count(x.shape, axis) - correction, 0))), dtype)
 
 
 define(

@@ -1,6 +1,7 @@
 """Operators that order elements.
 
-NaN sorts behind every number, as in NumPy; descending order is stable too.
+NaN counts as larger than every number, as in NumPy and PyTorch: it comes last in ascending order
+and first in descending order, which is stable too.
 """
 
 from __future__ import annotations

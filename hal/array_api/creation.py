@@ -25,7 +25,6 @@ from hal.errors import (
     ExchangeError,
     HalError,
     HalOverflowError,
-    ValueRangeError,
 )
 from hal.exchange import adopt, from_dlpack
 from hal.memory import from_host, to_host
@@ -45,7 +44,7 @@ def asarray(
     Parameters
     ----------
     obj : object
-        What to convert.
+        What to convert; other libraries' arrays and whatever has a buffer too.
     dtype : DType or str, optional
         The result's dtype; that of ``obj`` when left out.
     device : Device or str, optional
@@ -61,7 +60,7 @@ def asarray(
         real.
     HalOverflowError
         When an integer does not fit the dtype.
-    ValueRangeError
+    ExchangeError
         When ``copy=False`` and a copy is needed.
 
     Examples
@@ -72,36 +71,31 @@ def asarray(
     """
     wanted = None if dtype is None else as_dtype(dtype)
     if isinstance(obj, Tensor):
-        try:
-            result = from_dlpack(obj, device=device, copy=copy)
-        except ExchangeError as error:
-            raise ValueRangeError(str(error)) from None
+        result = from_dlpack(obj, device=device, copy=copy)
         if wanted is None or wanted is result.dtype:
             return obj if result.device is obj.device and not copy else result  # type: ignore[return-value]
         if copy is False:
-            raise ValueRangeError(f"converting {obj.dtype} to {wanted} needs a copy; copy is False")
+            raise ExchangeError(f"converting {obj.dtype} to {wanted} needs a copy; copy is False")
         return call(operators["cast"], result, dtype=wanted)  # type: ignore[no-any-return]
     target = as_device(device)
-    if copy is False and not isinstance(obj, np.ndarray):
-        raise ValueRangeError(f"a tensor of {type(obj).__name__} needs a copy; copy is False")
-    host = _host(obj, wanted)
+    listed = isinstance(obj, list | tuple | bool | int | float | complex)
+    if listed and copy is False:
+        raise ExchangeError(f"a tensor of {type(obj).__name__} needs a copy; copy is False")
+    host = _host(obj, wanted, copy)
     if wanted is not None and as_dtype(host.dtype) is not wanted:
         if copy is False:
-            raise ValueRangeError(f"converting to {wanted} needs a copy; copy is False")
+            raise ExchangeError(f"converting to {wanted} needs a copy; copy is False")
         host = _converted(host, wanted)
-    if not isinstance(obj, np.ndarray):
+    if listed:
         return from_host(host, target)  # type: ignore[return-value]
-    try:
-        return adopt(host, target, copy)  # type: ignore[return-value]
-    except ExchangeError as error:
-        raise ValueRangeError(str(error)) from None
+    return adopt(host, target, copy)  # type: ignore[return-value]
 
 
-def _host(obj: Any, wanted: DType | None) -> Any:
+def _host(obj: Any, wanted: DType | None, copy: bool | None) -> Any:
     """Return a NumPy array; Python numbers have the wanted dtype, or hal's default for them."""
     obj, types = _unwrapped(obj)
     try:
-        array = np.asarray(obj)
+        array = np.asarray(obj, copy=False if copy is False else None)
         if array.dtype != object or not types <= _NUMBERS:
             as_dtype(array.dtype)
     except HalError:

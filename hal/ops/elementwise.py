@@ -12,6 +12,7 @@ from hal.dtypes import ALL, COMPLEX, COMPUTE, FLOATING, INTEGER, NUMERIC, REAL, 
 from hal.errors import DTypeError
 from hal.ops.operator import REQUIRED, Attributes, Evaluator, Inference, Inputs, define
 from hal.ops.rules import check_dtype, elementwise, present, promoted
+from hal.ops.widening import narrow, widen
 from hal.plugin.layout import broadcast_shapes
 
 BOOLEAN = (dtypes.bool,)
@@ -48,6 +49,14 @@ def _power(x: Any, y: Any) -> Any:
     return np.where(y < 0, inverse, np.power(x, np.maximum(y, 0))).astype(x.dtype)
 
 
+def _extreme(compare: str) -> Any:
+    def decompose(F: Evaluator, x: Any, y: Any) -> Any:
+        # Where the second operand is NaN, no comparison holds and it is taken.
+        return F.where(F.logical_or(getattr(F, compare)(x, y), F.isnan(x)), x, y)
+
+    return decompose
+
+
 def _floor_divide(x: Any, y: Any) -> Any:
     quotient = np.floor_divide(x, y)
     if x.dtype.kind in "iu":
@@ -64,13 +73,24 @@ _binary("divide", np.true_divide, ANALYTIC, to_floating=True)
 _binary("floor_divide", _floor_divide, REAL)
 _binary("remainder", np.remainder, REAL)
 _binary("power", _power, NUMERIC)
-_binary("maximum", np.maximum, REAL)
-_binary("minimum", np.minimum, REAL)
+_binary("maximum", np.maximum, REAL, decompose=_extreme("greater"))
+_binary("minimum", np.minimum, REAL, decompose=_extreme("less"))
 _binary("atan2", np.arctan2, FLOATING, to_floating=True)
 _binary("hypot", np.hypot, FLOATING, to_floating=True)
 _binary("copysign", np.copysign, FLOATING, to_floating=True)
 _binary("nextafter", np.nextafter, FLOATING)
-_binary("logaddexp", np.logaddexp, FLOATING, to_floating=True)
+
+
+def _decompose_logaddexp(F: Evaluator, x: Any, y: Any) -> Any:
+    dtype = x.dtype
+    x, y = widen(F, x), widen(F, y)
+    distance = F.abs(F.subtract(x, y))
+    unequal = F.add(F.maximum(x, y), F.log1p(F.exp(F.negative(distance))))
+    # Two equal infinities have no distance.
+    return narrow(F, F.where(F.equal(x, y), F.add(x, math.log(2)), unequal), dtype)
+
+
+_binary("logaddexp", np.logaddexp, FLOATING, to_floating=True, decompose=_decompose_logaddexp)
 
 _unary("abs", _absolute, NUMERIC, result=dtypes.real_counterpart)
 _unary("negative", np.negative, NUMERIC)
@@ -88,7 +108,12 @@ _unary(
 
 _unary("floor", np.floor, REAL)
 _unary("ceil", np.ceil, REAL)
-_unary("trunc", np.trunc, REAL)
+_unary(
+    "trunc",
+    np.trunc,
+    REAL,
+    decompose=lambda F, x: F.where(F.less(x, 0), F.ceil(x), F.floor(x)),
+)
 _unary("round", lambda x: x.copy() if x.dtype.kind in "iu" else np.rint(x), NUMERIC)
 
 # Exponentials, logarithms, powers, trigonometry
@@ -142,29 +167,61 @@ _unary("rsqrt", _rsqrt, FLOATING, to_floating=True, decompose=lambda F, x: F.div
 
 # Comparison
 
-_unordered: dict[str, Any] = {"equal": np.equal, "not_equal": np.not_equal}
-_ordered: dict[str, Any] = {
-    "less": np.less,
-    "less_equal": np.less_equal,
-    "greater": np.greater,
-    "greater_equal": np.greater_equal,
-}
-for _name, _function in _unordered.items():
-    _binary(_name, _function, COMPUTE, result=dtypes.bool)
-for _name, _function in _ordered.items():
-    _binary(_name, _function, (*BOOLEAN, *REAL), result=dtypes.bool)
+ORDERED = (*BOOLEAN, *REAL)
 
-_unary("isnan", np.isnan, NUMERIC, result=dtypes.bool)
-_unary("isinf", np.isinf, NUMERIC, result=dtypes.bool)
-_unary("isfinite", np.isfinite, NUMERIC, result=dtypes.bool)
+
+def _comparison(name: str, reference: Any, allowed: Any, decompose: Any = None) -> None:
+    _binary(name, reference, allowed, result=dtypes.bool, decompose=decompose)
+
+
+_comparison("equal", np.equal, COMPUTE)
+_comparison("not_equal", np.not_equal, COMPUTE, lambda F, x, y: F.logical_not(F.equal(x, y)))
+_comparison("less", np.less, ORDERED)
+_comparison("less_equal", np.less_equal, ORDERED)
+_comparison("greater", np.greater, ORDERED, lambda F, x, y: F.less(y, x))
+_comparison("greater_equal", np.greater_equal, ORDERED, lambda F, x, y: F.less_equal(y, x))
+
+
+def _decompose_isinf(F: Evaluator, x: Any) -> Any:
+    if as_dtype(x.dtype).kind == "complex":
+        return F.logical_or(F.isinf(F.real(x)), F.isinf(F.imag(x)))
+    return F.equal(F.abs(x), math.inf)
+
+
+_unary(
+    "isnan",
+    np.isnan,
+    NUMERIC,
+    result=dtypes.bool,
+    decompose=lambda F, x: F.not_equal(x, x),
+)
+_unary("isinf", np.isinf, NUMERIC, result=dtypes.bool, decompose=_decompose_isinf)
+_unary(
+    "isfinite",
+    np.isfinite,
+    NUMERIC,
+    result=dtypes.bool,
+    # Infinity less infinity is NaN, and NaN equals nothing.
+    decompose=lambda F, x: F.equal(F.subtract(x, x), 0),
+)
 _unary("signbit", np.signbit, FLOATING, result=dtypes.bool)
 
 # Logic and bits
 
-_binary("logical_and", np.logical_and, BOOLEAN)
-_binary("logical_or", np.logical_or, BOOLEAN)
-_binary("logical_xor", np.logical_xor, BOOLEAN)
-_unary("logical_not", np.logical_not, BOOLEAN)
+_logical: dict[str, tuple[Any, str]] = {
+    "logical_and": (np.logical_and, "bitwise_and"),
+    "logical_or": (np.logical_or, "bitwise_or"),
+    "logical_xor": (np.logical_xor, "bitwise_xor"),
+}
+
+
+def _bitwise(name: str) -> Any:
+    return lambda F, *inputs: getattr(F, name)(*inputs)
+
+
+for _name, (_function, _on_bits) in _logical.items():
+    _binary(_name, _function, BOOLEAN, decompose=_bitwise(_on_bits))
+_unary("logical_not", np.logical_not, BOOLEAN, decompose=_bitwise("bitwise_invert"))
 _binary("bitwise_and", np.bitwise_and, (*BOOLEAN, *INTEGER))
 _binary("bitwise_or", np.bitwise_or, (*BOOLEAN, *INTEGER))
 _binary("bitwise_xor", np.bitwise_xor, (*BOOLEAN, *INTEGER))
@@ -185,7 +242,13 @@ def _complex(real: Any, imaginary: Any) -> Any:
     return result
 
 
-_unary("conj", np.conj, NUMERIC)
+def _decompose_conj(F: Evaluator, x: Any) -> Any:
+    if as_dtype(x.dtype).kind != "complex":
+        return F.copy(x)
+    return F.complex(F.real(x), F.negative(F.imag(x)))
+
+
+_unary("conj", np.conj, NUMERIC, decompose=_decompose_conj)
 _binary("complex", _complex, (dtypes.float32, dtypes.float64), result=dtypes.complex_counterpart)
 
 # Selection and conversion

@@ -107,13 +107,25 @@ for _name, _function in _extremes.items():
         axis=None,
         keepdims=False,
     )
-_tests: dict[str, Any] = {"any": np.any, "all": np.all}
-for _name, _function in _tests.items():
+
+
+def _decompose_any(F: Evaluator, x: Any, axis: Axes, keepdims: bool) -> Any:
+    return F.not_equal(F.count_nonzero(x, axis=axis, keepdims=keepdims), 0)
+
+
+def _decompose_all(F: Evaluator, x: Any, axis: Axes, keepdims: bool) -> Any:
+    count = F.count_nonzero(x, axis=axis, keepdims=keepdims)
+    return F.equal(count, _count(x.shape, axis))
+
+
+_tests: dict[str, Any] = {"any": (np.any, _decompose_any), "all": (np.all, _decompose_all)}
+for _name, (_function, _decompose) in _tests.items():
     define(
         _name,
         FAMILY,
         _plain(_function),
         _reduction(COMPUTE, lambda d: dtypes.bool),
+        _decompose,
         axis=None,
         keepdims=False,
     )

@@ -103,6 +103,10 @@ def _host(obj: Any, wanted: DType | None, copy: bool | None) -> Any:
             f"{type(obj).__name__} {str(obj)[:60]!r} holds no numbers that hal has a dtype for"
         ) from None
     except (ValueError, TypeError, OverflowError) as error:
+        if copy is False:
+            raise ExchangeError(
+                f"{type(obj).__name__} does not share its memory; allow a copy, or try from_dlpack"
+            ) from None
         raise DTypeError(
             f"{type(obj).__name__} is no rectangular set of numbers: {error}"
         ) from None

@@ -14,7 +14,9 @@ from hal.program.passes import (
     dead_code,
     fold_constants,
     fuse_elementwise,
+    merge_linears,
     optimize,
+    split_biases,
 )
 
 
@@ -228,3 +230,92 @@ def test_a_chain_of_other_operators_is_refused(cpu, steps, message):
     a, b = hal.ones(3, device=cpu), hal.ones(3, dtype=hal.int32, device=cpu)
     with pytest.raises(hal.HalError, match=message):
         call(operators["fused"], a, b, steps=steps, results=(2,))
+
+
+def random(*shape, seed=0):
+    return hal.asarray(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
+
+
+def agrees(before, after, *arguments):
+    for x, y in zip(run(before, *arguments), run(after, *arguments), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6)
+
+
+def projected(x, *weights, biases=(None, None, None)):
+    """Attention over three projections of one input, as a transformer has it."""
+
+    def heads(weight, bias):
+        y = hal.nn.linear(x, weight, bias).reshape(2, 5, 4, -1)
+        return hal.permute_dims(y, (0, 2, 1, 3))
+
+    q, k, v = (heads(w, b) for w, b in zip(weights, biases, strict=True))
+    return [hal.nn.scaled_dot_product_attention(q, k, v)]
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_products_of_one_input_become_one(biased):
+    x = random(2, 5, 8)
+    weights = [random(n, 8, seed=n) for n in (12, 12, 16)]
+    biases = [random(n, seed=n) if biased else None for n in (12, 12, 16)]
+    before = recorded(lambda x: projected(x, *weights, biases=biases), x)
+    after = merge_linears(before, x.device)
+    assert names(before) == ["linear", "linear", "linear", "attention"]
+    assert names(after) == ["linear", "attention"]
+    assert after.calls[0].outputs[0].layout.shape == (2, 5, 40)
+    agrees(before, after, x)
+
+
+def test_each_layer_has_its_own_common_product():
+    def function(x):
+        for seed in (1, 2, 3):
+            a, b = (hal.nn.linear(x, random(8, 8, seed=seed * 10 + n)) for n in (0, 1))
+            x = a @ b.T
+            x = x @ random(5, 8, seed=seed)
+        return [x]
+
+    x = random(5, 8)
+    before = recorded(function, x)
+    after = merge_linears(before, x.device)
+    assert names(before).count("linear") == 6
+    assert names(after).count("linear") == 3
+    agrees(before, after, x)
+
+
+def test_a_result_read_in_a_way_that_columns_do_not_allow_stays_alone():
+    w1, w2 = random(6, 8, seed=1), random(6, 8, seed=2)
+
+    def function(x):
+        return [hal.nn.linear(x, w1).reshape(-1) + hal.nn.linear(x, w2).reshape(-1)]
+
+    x = random(3, 8)
+    before = recorded(function, x)
+    assert names(merge_linears(before, x.device)) == names(before)
+
+
+def test_products_with_weights_that_are_arguments_stay_alone():
+    def function(x, a, b):
+        return [hal.nn.linear(x, a) @ hal.nn.linear(x, b).T]
+
+    given = random(3, 8), random(6, 8, seed=1), random(6, 8, seed=2)
+    before = recorded(function, *given)
+    assert names(merge_linears(before, given[0].device)) == names(before)
+
+
+def test_a_bias_is_added_by_the_chain_that_follows(fusing):
+    x, weight, bias = random(3, 8), random(6, 8, seed=1), random(6, seed=2)
+    before = recorded(lambda x: [hal.nn.gelu(hal.nn.linear(x, weight, bias))], x)
+    after = optimize(before, x.device)
+    assert names(split_biases(before, x.device)) == ["linear", "add", "gelu"]
+    assert names(after) == ["linear", "fused"]
+    agrees(before, after, x)
+
+
+def test_a_bias_stays_where_no_chain_follows(fusing):
+    x, weight, bias = random(3, 8), random(6, 8, seed=1), random(6, seed=2)
+    for function in (
+        lambda x: [hal.nn.linear(x, weight, bias)],
+        lambda x: [hal.nn.linear(x, weight, bias).sum()],
+        lambda x: [hal.nn.relu(hal.nn.linear(x, weight, bias).T)],
+    ):
+        before = recorded(function, x)
+        assert names(split_biases(before, x.device)) == names(before)

@@ -5,11 +5,14 @@ from hal.program.passes.dead import dead_code
 from hal.program.passes.fold import fold_constants
 from hal.program.passes.fuse import fuse_elementwise
 from hal.program.passes.pipeline import optimize
+from hal.program.passes.products import merge_linears, split_biases
 
 __all__ = [
     "common_subexpressions",
     "dead_code",
     "fold_constants",
     "fuse_elementwise",
+    "merge_linears",
     "optimize",
+    "split_biases",
 ]

@@ -10,7 +10,7 @@ from hal.ops.fused import Step, fits
 from hal.plugin import Array, Call, Program, Signature
 from hal.program.passes.uses import readers, single_writes, stable
 
-__all__ = ["fuse_elementwise"]
+__all__ = ["fusable", "fuse_elementwise"]
 
 _FUSED = operators["fused"]
 
@@ -20,7 +20,7 @@ class _Chain:
     """Calls of one shape, each but the first reading what another of them makes."""
 
     positions: list[int]
-    made: set[int] = field(default_factory=set)
+    made: dict[int, Array] = field(default_factory=dict)
     open: bool = True
 
 
@@ -32,13 +32,12 @@ def fuse_elementwise(program: Program, device: Device) -> Program:
     """
     replaced: dict[int, Call] = {}
     removed: set[int] = set()
-    for chain in _chains(program):
+    reads = readers(program)
+    for chain in _chains(program, device):
         if len(chain.positions) < 2:
             continue
-        call = _fused(program, chain)
-        layouts = tuple([x.layout for x in call.inputs if x is not None])
-        signature = Signature(layouts, tuple([x.layout for x in call.outputs]), call.attributes)
-        if device.runtime.kernel(_FUSED, signature) is not None:
+        call = _fused(program, chain, reads)
+        if _has_kernel(call, device):
             replaced[chain.positions[-1]] = call
             removed |= set(chain.positions)
     calls = [
@@ -49,52 +48,62 @@ def fuse_elementwise(program: Program, device: Device) -> Program:
     return replace(program, calls=tuple(calls))
 
 
-def _chains(program: Program) -> list[_Chain]:
+def fusable(call: Call, device: Device) -> bool:
+    """Return whether a call works element by element and the device can have it in a chain."""
+    layouts = tuple([None if x is None else x.layout for x in call.inputs])
+    if call.view or call.host or not fits(call.op, layouts):
+        return False
+    if any(x is not None and x.dtype.storage_only for x in (*layouts, call.outputs[0].layout)):
+        return False
+    present = [x for x in call.inputs if x is not None]
+    numbers = iter(range(len(present)))
+    operands = tuple([None if x is None else next(numbers) for x in call.inputs])
+    step = (call.op.name, operands, tuple(call.attributes.items()))
+    attributes = {"steps": (step,), "results": (len(present),)}
+    return _has_kernel(Call(_FUSED, tuple(present), call.outputs, attributes), device)
+
+
+def _has_kernel(call: Call, device: Device) -> bool:
+    layouts = tuple([x.layout for x in call.inputs if x is not None])
+    signature = Signature(layouts, tuple([x.layout for x in call.outputs]), call.attributes)
+    return device.runtime.kernel(_FUSED, signature) is not None
+
+
+def _chains(program: Program, device: Device) -> list[_Chain]:
     single, unchanging = single_writes(program), stable(program)
     chains: list[_Chain] = []
     maker: dict[int, _Chain] = {}
     for position, call in enumerate(program.calls):
         if call.view:
             continue
-        joined = _joined(program, call, maker, single, unchanging)
+        joins = (
+            call.outputs[0].buffer in single
+            and all(x is None or x.buffer in unchanging for x in call.inputs)
+            and fusable(call, device)
+        )
+        joined = _joined(call, maker) if joins else []
         for array in call.inputs:
             chain = None if array is None else maker.get(array.buffer)
-            if chain is not None and chain not in joined:
+            if chain is not None and all(chain is not other for other in joined):
                 chain.open = False
-        if not _elementwise(call, single, unchanging):
+        if not joins:
             continue
         chain = joined[0] if joined else _Chain([])
+        if not joined:
+            chains.append(chain)
         for other in joined[1:]:
             chain.positions += other.positions
             chain.made |= other.made
-            chains.remove(other)
+            chains = [c for c in chains if c is not other]
             maker.update(dict.fromkeys(other.made, chain))
-        chain.positions = sorted({*chain.positions, position})
-        chain.made.add(call.outputs[0].buffer)
+        chain.positions = sorted([*chain.positions, position])
+        chain.made[call.outputs[0].buffer] = call.outputs[0]
         maker[call.outputs[0].buffer] = chain
-        if not joined:
-            chains.append(chain)
     return chains
 
 
-def _elementwise(call: Call, single: set[int], unchanging: set[int]) -> bool:
-    layouts = tuple([None if x is None else x.layout for x in call.inputs])
-    return (
-        not call.host
-        and fits(call.op, layouts)
-        and call.outputs[0].buffer in single
-        and all(x is None or x.buffer in unchanging for x in call.inputs)
-        and not any(x is not None and x.layout.dtype.storage_only for x in call.inputs)
-        and not call.outputs[0].layout.dtype.storage_only
-    )
-
-
-def _joined(
-    program: Program, call: Call, maker: dict[int, _Chain], single: set[int], unchanging: set[int]
-) -> list[_Chain]:
+def _joined(call: Call, maker: dict[int, _Chain]) -> list[_Chain]:
     """Return the open chains that a call continues: those whose values it reads in place."""
-    if not _elementwise(call, single, unchanging):
-        return []
     found: list[_Chain] = []
     strange: list[_Chain] = []
     shape = call.outputs[0].layout.shape
@@ -102,22 +111,15 @@ def _joined(
         chain = None if array is None else maker.get(array.buffer)
         if array is None or chain is None or not chain.open:
             continue
-        (source,) = [
-            x
-            for position in chain.positions
-            for x in program.calls[position].outputs
-            if x.buffer == array.buffer
-        ]
-        same = array == source and array.layout.shape == shape
+        same = array == chain.made[array.buffer] and array.layout.shape == shape
         target = found if same else strange
         if all(chain is not other for other in target):
             target.append(chain)
     return [c for c in found if all(c is not other for other in strange)]
 
 
-def _fused(program: Program, chain: _Chain) -> Call:
+def _fused(program: Program, chain: _Chain, reads: dict[int, list[int]]) -> Call:
     calls = [program.calls[p] for p in chain.positions]
-    reads = readers(program)
     inputs: list[Array] = []
     for call in calls:
         for array in call.inputs:

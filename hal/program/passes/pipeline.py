@@ -8,6 +8,7 @@ from hal.program.passes.common import common_subexpressions
 from hal.program.passes.dead import dead_code
 from hal.program.passes.fold import fold_constants
 from hal.program.passes.fuse import fuse_elementwise
+from hal.program.passes.products import merge_linears, split_biases
 
 __all__ = ["optimize"]
 
@@ -28,4 +29,6 @@ def optimize(program: Program, device: Device) -> Program:
     program = dead_code(program)
     program = fold_constants(program, device)
     program = common_subexpressions(program)
+    program = merge_linears(program, device)
+    program = split_biases(program, device)
     return dead_code(fuse_elementwise(program, device))

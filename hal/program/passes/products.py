@@ -1,0 +1,166 @@
+"""Shapes products so that what follows them can be done in one pass, and small ones in one go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from hal.device import Device
+from hal.memory import to_host, wrap
+from hal.ops import operators
+from hal.plugin import Array, Call, Layout, Program, Signature
+from hal.program.passes.fuse import fusable
+from hal.program.passes.uses import readers, single_writes, stable
+from hal.storage import Storage
+
+__all__ = ["merge_linears", "split_biases"]
+
+_LINEAR, _ADD = operators["linear"], operators["add"]
+
+
+def split_biases(program: Program, device: Device) -> Program:
+    """Return the program with the bias of a product added after it, where a chain follows.
+
+    The addition then is the chain's first step, and the product's result is read once less.
+    """
+    single, reads = single_writes(program), readers(program)
+    sizes, calls = list(program.sizes), list[Call]()
+    for call in program.calls:
+        bias = call.inputs[2] if call.op is _LINEAR and len(call.inputs) > 2 else None
+        if bias is None or not _starts_chain(program, call, single, reads, device):
+            calls.append(call)
+            continue
+        out = call.outputs[0]
+        product = Array(len(sizes), out.layout)
+        sizes.append(program.sizes[out.buffer])
+        calls.append(replace(call, inputs=call.inputs[:2], outputs=(product,)))
+        calls.append(Call(_ADD, (product, bias), (out,), {}, label=call.label))
+    return replace(program, calls=tuple(calls), sizes=tuple(sizes))
+
+
+def _starts_chain(
+    program: Program, call: Call, single: set[int], reads: dict[int, list[int]], device: Device
+) -> bool:
+    (out,) = call.outputs
+    positions = reads.get(out.buffer, [])
+    if call.host or out.buffer not in single or len(program.calls) in positions:
+        return False
+    following = [program.calls[p] for p in positions]
+    added = Call(_ADD, (out, out), (out,))
+    return bool(following) and all(
+        fusable(c, device) and c.outputs[0].layout.shape == out.layout.shape and out in c.inputs
+        for c in (added, *following)
+    )
+
+
+def merge_linears(program: Program, device: Device) -> Program:
+    """Return the program with products of one input and constant weights made one product.
+
+    One large product is quicker than several small ones. What read the single results reads
+    columns of the common one, where the device can.
+    """
+    groups: dict[tuple[Array, bool], list[Call]] = {}
+    single, unchanging = single_writes(program), stable(program)
+    results = {x.buffer for x in program.outputs}
+    for call in program.calls:
+        given = call.inputs[0] if call.op is _LINEAR else None
+        weights = [x for x in call.inputs[1:] if x is not None]
+        if (
+            given is not None
+            and not call.host
+            and call.outputs[0].buffer in single - results
+            and all(x.buffer in program.constants and x.layout.contiguous for x in weights)
+        ):
+            groups.setdefault((given, len(weights) == 2), []).append(call)
+    for (given, _), calls in groups.items():
+        same = len({tuple(call.attributes.items()) for call in calls}) == 1
+        if len(calls) > 1 and same and given.buffer in unchanging:
+            program = _merged(program, {c.outputs[0].buffer for c in calls}, device)
+    return program
+
+
+def _merged(program: Program, buffers: set[int], device: Device) -> Program:
+    def member(call: Call) -> bool:
+        return not call.view and call.outputs[0].buffer in buffers
+
+    calls = [call for call in program.calls if member(call)]
+    widths = [call.outputs[0].layout.shape[-1] for call in calls]
+    total = sum(widths)
+    starts = {c.outputs[0].buffer: sum(widths[:n]) for n, c in enumerate(calls)}
+    sizes = list(program.sizes)
+    layout = calls[0].outputs[0].layout
+    shape = (*layout.shape[:-1], total)
+    out = Array(len(sizes), Layout(layout.dtype, shape))
+    sizes.append(out.layout.nbytes)
+
+    changed: list[Call] = []
+    for call in program.calls:
+        if member(call):
+            continue
+        arrays = []
+        for x in (*call.inputs, *call.outputs):
+            if x is not None and x.buffer in starts:
+                width = widths[[c.outputs[0].buffer for c in calls].index(x.buffer)]
+                x = _column(x, width, total, starts[x.buffer], out.buffer)
+                if x is None:
+                    return program
+            arrays.append(x)
+        count = len(call.inputs)
+        new = replace(call, inputs=tuple(arrays[:count]), outputs=tuple(arrays[count:]))  # type: ignore[arg-type]
+        if new != call and not call.view and not _runs(new, device):
+            return program
+        changed.append(new)
+
+    constants = dict(program.constants)
+    inputs: list[Array | None] = [calls[0].inputs[0]]
+    for position in range(1, len(calls[0].inputs)):
+        parts = [c.inputs[position] for c in calls]
+        if parts[0] is None:
+            continue
+        joined = np.concatenate([_values(program, p, device) for p in parts if p is not None])
+        constants[len(sizes)] = joined
+        inputs.append(Array(len(sizes), Layout(layout.dtype, joined.shape)))
+        sizes.append(joined.nbytes)
+    labels = ", ".join(dict.fromkeys(c.label for c in calls if c.label))
+    merged = Call(_LINEAR, tuple(inputs), (out,), calls[0].attributes, label=labels)
+    first = next(n for n, call in enumerate(program.calls) if member(call))
+    changed.insert(first, merged)
+    return replace(program, calls=tuple(changed), sizes=tuple(sizes), constants=constants)
+
+
+def _column(x: Array, width: int, total: int, start: int, buffer: int) -> Array | None:
+    """Return where a view of one product's result lies in the common result, if it is a view."""
+    strides, reach = [], x.offset % width
+    for size, stride in zip(x.layout.shape, x.layout.strides, strict=True):
+        if stride % width == 0:
+            strides.append(stride // width * total)
+        elif 0 < stride < width:
+            reach += (size - 1) * stride
+            strides.append(stride)
+        else:
+            return None
+    if reach >= width:
+        return None
+    layout = Layout(x.layout.dtype, x.layout.shape, tuple(strides))
+    return Array(buffer, layout, x.offset // width * total + x.offset % width + start)
+
+
+def _runs(call: Call, device: Device) -> bool:
+    layouts = tuple([None if x is None else x.layout for x in call.inputs])
+    outputs = tuple([x.layout for x in call.outputs])
+    return device.runtime.kernel(call.op, Signature(layouts, outputs, call.attributes)) is not None
+
+
+def _values(program: Program, array: Array, device: Device) -> Any:
+    constant = program.constants[array.buffer]
+    layout, start = array.layout, array.offset
+    if isinstance(constant, Storage):
+        spec = device.spec(layout.dtype, layout.shape)
+        view = device.runtime.view(
+            constant.buffer, layout.dtype, layout.shape, layout.strides, start
+        )
+        return to_host(wrap(spec, view, (constant, start)))
+    return constant.reshape(-1)[start : start + prod(layout.shape)].reshape(layout.shape)

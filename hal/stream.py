@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from hal.errors import DeviceError, DeviceLost, ValueRangeError
+from hal.errors import DeviceError, DeviceLost, DTypeError, ValueRangeError
 
 if TYPE_CHECKING:
     from hal.device import Device
 
 __all__ = ["Event", "Stream", "chosen_stream", "named"]
+
+T = TypeVar("T")
 
 # What ``with stream:`` chose in this context, a level per nested block.
 _chosen: ContextVar[tuple[dict[Device, Stream], ...]] = ContextVar("hal_streams", default=())
@@ -95,15 +97,18 @@ class Stream:
 
     def wait_event(self, event: Event) -> None:
         """Make work enqueued from now on wait for an event, of this device or another."""
-        event.wait(self)
+        _check(event, Event).wait(self)
 
     def wait_stream(self, other: Stream) -> None:
         """Make work enqueued from now on wait for what another stream was given so far."""
-        if other is not self:
+        if _check(other, Stream) is not self:
             other.record_event().wait(self)
 
     def __repr__(self) -> str:
         return f"<hal.Stream on {self.device.name}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise DTypeError("a stream cannot be copied or pickled; make another: hal.Stream(device)")
 
 
 class Event:
@@ -138,7 +143,7 @@ class Event:
         ValueRangeError
             When the stream belongs to another device.
         """
-        stream = stream or self.device.current_stream()
+        stream = self.device.current_stream() if stream is None else _check(stream, Stream)
         if stream.device is not self.device:
             raise ValueRangeError(
                 f"an event of {self.device.name} cannot be recorded on a stream of "
@@ -149,7 +154,7 @@ class Event:
 
     def wait(self, stream: Stream | None = None) -> None:
         """Make a stream's later work wait for the event; an unrecorded event waits for nothing."""
-        stream = stream or self.device.current_stream()
+        stream = self.device.current_stream() if stream is None else _check(stream, Stream)
         if not self.recorded:
             return
         if stream.device.runtime is self.device.runtime:
@@ -174,7 +179,7 @@ class Event:
         ValueRangeError
             When one was not recorded, or they are of different devices.
         """
-        if not (self.recorded and end.recorded):
+        if not (self.recorded and _check(end, Event).recorded):
             raise ValueRangeError("elapsed_time needs two recorded events; call record() on both")
         if self.device is not end.device:
             raise ValueRangeError(
@@ -184,6 +189,16 @@ class Event:
         self.synchronize()
         end.synchronize()
         return self.device.runtime.elapsed(self.handle, end.handle)
+
+    def __reduce__(self) -> NoReturn:
+        raise DTypeError("an event cannot be copied or pickled; make another: hal.Event(device)")
+
+
+def _check(given: T, kind: type[T]) -> T:
+    """Return what was given if it is of the kind."""
+    if not isinstance(given, kind):
+        raise DTypeError(f"a hal.{kind.__name__} is needed, not {type(given).__name__}")
+    return given
 
 
 def named(error: DeviceError, device: Device, operation: str | None) -> DeviceError:

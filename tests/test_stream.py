@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 
 import pytest
@@ -27,6 +29,30 @@ def test_blocks_of_streams_nest(cpu):
         with inner, outer:
             assert cpu.current_stream() is outer
         assert cpu.current_stream() is outer
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda stream, event: stream.wait_event(stream),
+        lambda stream, event: stream.wait_stream(event),
+        lambda stream, event: event.record(3),
+        lambda stream, event: event.wait("cpu:0"),
+        lambda stream, event: event.elapsed_time(stream),
+    ],
+)
+def test_streams_and_events_are_not_taken_for_each_other(cpu, use):
+    event = hal.Event(cpu)
+    event.record()
+    with pytest.raises(hal.DTypeError, match="is needed, not"):
+        use(hal.Stream(cpu), event)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+@pytest.mark.parametrize("kind", [hal.Stream, hal.Event])
+def test_streams_and_events_are_not_copied(cpu, kind, copied):
+    with pytest.raises(hal.DTypeError, match="cannot be copied or pickled"):
+        copied(kind(cpu))
 
 
 def test_events_measure_time_in_milliseconds(cpu):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hal.dispatch import call, constant, plans
-from hal.errors import ShapeError
+from hal.errors import DTypeError, ShapeError
 from hal.indexing import assign_item
 from hal.ops import Operator, operators
 from hal.storage import Value
@@ -23,10 +25,21 @@ def _convert(op: Operator, x: Value, other: Any, reflected: bool) -> Any:
     """Run a binary operator whose operands were not met before in this form."""
     if isinstance(other, Value):
         return call(op, x, other)
+    if isinstance(other, np.generic):  # a NumPy scalar is a number like Python's
+        other = other.item()
     if not isinstance(other, bool | int | float | complex):
-        return NotImplemented
+        return _refused(op.name, other)
     number = constant(x.device, other, x.dtype)
     return call(op, number, x) if reflected else call(op, x, number)
+
+
+def _refused(name: str, other: Any) -> Any:
+    """Leave an operand to Python, unless it is an array that belongs on a device first."""
+    if hasattr(other, "__array__") or hasattr(other, "__dlpack__"):
+        raise DTypeError(
+            f"{name}: {type(other).__name__} is no hal tensor; make one with hal.asarray(...)"
+        )
+    return NotImplemented
 
 
 def _binary(name: str) -> Callable[[Any, Any], Tensor]:
@@ -165,7 +178,7 @@ class Arithmetic(Value):
         return self._product(other)  # type: ignore[no-any-return]
 
     def __rmatmul__(self, other: Any) -> Any:
-        return NotImplemented
+        return _refused("matmul", other)
 
     def __imatmul__(self, other: Any) -> Tensor:
         result = self._product(other)
@@ -182,5 +195,5 @@ class Arithmetic(Value):
         from hal.precision import current_precision
 
         if not isinstance(other, Value):
-            return NotImplemented
+            return _refused("matmul", other)
         return call(operators["matmul"], self, other, precision=current_precision())

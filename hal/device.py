@@ -209,7 +209,7 @@ def device(name: str | Device) -> Device:
     if not isinstance(name, str):
         raise ValueRangeError(f"a device is named like 'cpu:0', not {name!r}")
     family, _, number = name.partition(":")
-    if number and not (number.isascii() and number.isdigit()):
+    if not family.isidentifier() or (number and not (number.isascii() and number.isdigit())):
         raise ValueRangeError(f"{name!r} is no device name; write backend:index, such as 'cpu:0'")
     backend = _backend(family)
     index = int(number or 0)
@@ -295,6 +295,8 @@ def _defaulting(chosen: Device) -> Iterator[Device]:
 
 
 def _backend(name: str) -> Backend:
+    if not isinstance(name, str):
+        raise ValueRangeError(f"a backend is named like 'cpu', not {name!r}")
     loaded = backends()
     if name in loaded:
         return loaded[name]

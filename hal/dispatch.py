@@ -68,6 +68,9 @@ def call(op: Operator, *inputs: Value | None, device: Any = None, **attributes: 
     try:
         plan = cache.get(key)
     except TypeError:
+        lists = {name: tuple(v) for name, v in attributes.items() if isinstance(v, list)}
+        if lists:
+            return call(op, *inputs, device=device, **{**attributes, **lists})
         raise DTypeError(f"{op.name}: attributes must be hashable, got {attributes}") from None
     if plan is None:
         specs = tuple([None if x is None else x._spec for x in inputs])

@@ -9,7 +9,7 @@ import numpy as np
 
 from hal.dispatch import call, operands, write
 from hal.dtypes import as_dtype, promote
-from hal.errors import DTypeError, HalError, HalIndexError
+from hal.errors import DTypeError, HalIndexError
 from hal.memory import from_host, to_host
 from hal.ops import operators
 from hal.plugin.layout import Shape, broadcast_shapes
@@ -119,10 +119,11 @@ def _host_array(value: Any) -> Any:
     try:
         array = np.asarray(value)
         as_dtype(array.dtype)
-    except HalError:
-        raise
     except Exception as error:
-        raise DTypeError(f"{type(value).__name__} is no tensor and holds no numbers") from error
+        raise DTypeError(
+            f"{type(value).__name__} {str(value)[:60]!r} is no tensor and holds no numbers that "
+            "hal has a dtype for"
+        ) from error
     return array
 
 

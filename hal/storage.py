@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from hal.dtypes import DType
+from hal.errors import ShapeError
 from hal.plugin.layout import Layout, Shape
 
 if TYPE_CHECKING:
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
     from hal.stream import Stream
 
 __all__ = ["Spec", "Storage", "Value"]
+
+MAX_AXES = 64  # NumPy's, so that every tensor can be read on the host
+MAX_BYTES = 2**63 - 1
 
 
 class Spec(Layout):
@@ -25,7 +30,13 @@ class Spec(Layout):
     def __init__(
         self, device: Device, dtype: DType, shape: Shape, strides: Shape | None = None
     ) -> None:
+        if len(shape) > MAX_AXES:
+            raise ShapeError(f"a tensor has at most {MAX_AXES} axes, {shape} has {len(shape)}")
         super().__init__(dtype, shape, strides)
+        # What has memory of its own is limited by that; what has none, by what an index can be.
+        without_memory = strides is not None or self.size == 0
+        if without_memory and prod(n or 1 for n in shape) * dtype.itemsize > MAX_BYTES:
+            raise ShapeError(f"a tensor of {dtype} cannot have the shape {shape}: it is too large")
         self.device = device
 
     __eq__ = object.__eq__

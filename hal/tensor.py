@@ -11,7 +11,7 @@ import numpy as np
 from hal.arithmetic import Arithmetic
 from hal.device import as_device
 from hal.dispatch import call
-from hal.dtypes import as_dtype
+from hal.dtypes import as_dtype, float16
 from hal.errors import (
     DTypeError,
     ExchangeError,
@@ -22,7 +22,9 @@ from hal.errors import (
 from hal.indexing import get_item, set_item
 from hal.memory import from_host, to_host, use_tensor_class
 from hal.ops import operators
+from hal.ops.rules import as_shape
 from hal.storage import Value
+from hal.stream import Stream
 
 __all__ = ["Tensor"]
 
@@ -122,7 +124,9 @@ class Tensor(Arithmetic):
         return (self[i] for i in range(self.shape[0]))
 
     def __contains__(self, value: Any) -> bool:
-        return bool(call(operators["any"], self == value))
+        found = self == value
+        # Where the two cannot be compared, Python has answered with False.
+        return isinstance(found, Tensor) and bool(call(operators["any"], found))
 
     # Conversion
 
@@ -259,6 +263,8 @@ class Tensor(Arithmetic):
         hal.device('cpu:0')
         """
         target = as_device(device)
+        if stream is not None and (not isinstance(stream, Stream) or stream.device is not target):
+            raise DTypeError(f"the stream to copy on must be one of {target}, not {stream!r}")
         if target is self.device or self.device.traces(target):
             return self
         target.check_dtype(self.dtype)
@@ -278,7 +284,7 @@ class Tensor(Arithmetic):
         (2, 3)
         """
         wanted = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
-        return self._call("reshape", shape=tuple(wanted))
+        return self._call("reshape", shape=as_shape("reshape", wanted))
 
     # Reductions, under the names NumPy and PyTorch users reach for
 
@@ -333,9 +339,20 @@ class Tensor(Arithmetic):
     def __repr__(self) -> str:
         if self.device.tracer is not None:
             return f"Tensor(traced, shape={self.shape}, dtype={self.dtype}, device={self.device})"
-        values = np.array2string(to_host(self), separator=", ", prefix="Tensor(", threshold=1000)
-        device = self.device.name
-        return f"Tensor({values}, dtype={self.dtype}, device={device!r})"
+        host = to_host(self)
+        if self.dtype.kind == "float" and self.dtype is not float16 and self.dtype.bits < 32:
+            host = host.astype(np.float32)  # the same values, printed as floating-point numbers
+        values = np.array2string(host, separator=", ", prefix="Tensor(", threshold=1000)
+        shape = f", shape={self.shape}" if self.size == 0 and self.ndim > 1 else ""
+        return f"Tensor({values}{shape}, dtype={self.dtype}, device={self.device.name!r})"
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return repr(self)
+        try:
+            return format(self._scalar(f"text with the format {spec!r}"), spec)
+        except ValueError as error:
+            raise ValueRangeError(f"a number of {self.dtype} has no format {spec!r}") from error
 
 
 def _restored(host: Any, device: str) -> Value:

@@ -14,6 +14,7 @@ from hal.plugin import Backend, DeviceInfo, Devices, Kernel, Runtime, hookimpl, 
 # Machines are shared and slow at times, so a single example has no deadline. Where CI is set,
 # hypothesis takes its own profile for it, whose examples are the same in every run.
 hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=3000)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def test_an_unknown_index_lists_the_known_devices():
         hal.device("cpu:7")
 
 
-@pytest.mark.parametrize("name", ["cpu:x", "cpu:-1", "cpu:1.5", 3, None, "cpu:٣"])
+@pytest.mark.parametrize("name", ["cpu:x", "cpu:-1", "cpu:1.5", 3, None, "cpu:٣", "", ":0", "c pu"])
 def test_a_name_that_is_none_says_how_to_write_one(name):
     with pytest.raises(hal.HalError, match="cpu:0"):
         hal.device(name)

@@ -207,6 +207,29 @@ def test_a_tensor_prints_values_dtype_and_device(cpu):
     assert "..." in repr(hal.zeros(100_000, device=cpu))
 
 
+def test_a_tensor_of_any_dtype_prints_numbers_of_its_kind():
+    for dtype in dtypes.ALL:
+        shown = repr(hal.full((1, 2), dtype.kind == "bool" or 1, dtype=dtype, device="cpu:0"))
+        number = {"bool": "True", "float": "1.", "complex": "1.+0.j"}.get(dtype.kind, "1")
+        expected = f"Tensor([[{number},{number}]],dtype={dtype},device='cpu:0')"
+        assert shown.replace(" ", "") == expected
+
+
+def test_an_empty_tensor_prints_its_shape(cpu):
+    assert "shape=(0, 3)" in repr(hal.zeros((0, 3), device=cpu))
+    assert "shape" not in repr(hal.zeros(0, device=cpu))
+
+
+def test_a_tensor_without_axes_is_formatted_as_its_number(cpu):
+    x = hal.asarray(2.5, device=cpu)
+    assert f"{x:.2f}" == "2.50"
+    assert f"{x}" == repr(x)
+    with pytest.raises(hal.ValueRangeError, match="float32 has no format 'x'"):
+        f"{x:x}"
+    with pytest.raises(hal.DTypeError, match="without axes"):
+        f"{hal.zeros(2, device=cpu):.2f}"
+
+
 def test_a_tensor_is_no_dictionary_key(cpu):
     with pytest.raises(TypeError):
         hash(hal.ones(1, device=cpu))
@@ -225,6 +248,85 @@ def test_mixing_with_what_is_no_tensor_is_a_type_error(cpu, other):
             function(x, other)
         with pytest.raises(TypeError):
             function(other, x)
+
+
+@pytest.mark.parametrize("function", [*BINARY, *BITWISE, operator.matmul])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_arrays_of_numpy_are_refused_with_what_to_do(cpu, function, swapped):
+    x, array = hal.ones(3, device=cpu), np.ones(3, np.float32)
+    with pytest.raises(hal.DTypeError, match=r"ndarray is no hal tensor; .*hal\.asarray"):
+        function(array, x) if swapped else function(x, array)
+
+
+@pytest.mark.parametrize("number", [np.float32(2), np.int8(2), np.float64(2)])
+def test_numbers_of_numpy_are_numbers(cpu, number):
+    x = hal.asarray([1.0, 2.0], dtype=hal.float16, device=cpu)
+    assert (x * number).dtype is hal.float16
+    assert (number * x).tolist() == [2.0, 4.0]
+    assert (x == number).tolist() == [False, True]
+    x += number
+    assert x.tolist() == [3.0, 4.0]
+
+
+def test_a_tensor_contains_nothing_that_is_no_number(cpu):
+    assert "a" not in hal.ones(2, device=cpu)
+    assert None not in hal.ones(2, device=cpu)
+
+
+@pytest.mark.parametrize("shape", [(2.0, 3), (True + 0.5,), ("6",), (None,)])
+def test_a_shape_is_made_of_integers(cpu, shape):
+    x = hal.ones(6, device=cpu)
+    x.reshape(2, 3)  # so that what equals this shape was seen before
+    with pytest.raises(hal.DTypeError, match="a shape is made of integers"):
+        x.reshape(shape)
+    with pytest.raises(hal.DTypeError, match="a shape is made of integers"):
+        hal.zeros(shape, device=cpu)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: hal.zeros((1,) * 65),
+        lambda x: x.reshape((1,) * 64 + (6,)),
+        lambda x: x[(None,) * 64],
+        lambda x: hal.zeros((2**63, 0)),
+        lambda x: hal.broadcast_to(x, (2**62, 6)),
+    ],
+)
+def test_a_shape_beyond_any_array_is_refused(make):
+    with pytest.raises(hal.ShapeError, match=r"at most 64 axes|too large"):
+        make(hal.ones(6, device="cpu:0"))
+
+
+@pytest.mark.parametrize(
+    ("number", "dtype", "kind"),
+    [
+        (8, hal.int4, hal.HalOverflowError),
+        (-1, hal.uint4, hal.HalOverflowError),
+        (0.5, hal.int4, hal.DTypeError),
+        (1j, hal.float8_e5m2, hal.DTypeError),
+        (1j, hal.float32, hal.DTypeError),
+        (0.5, hal.int32, hal.DTypeError),
+    ],
+)
+def test_a_fill_value_that_would_change_is_refused(cpu, number, dtype, kind):
+    with pytest.raises(kind):
+        hal.full(2, number, dtype=dtype, device=cpu)
+
+
+def test_numbers_that_a_dtype_cannot_mean_are_refused(cpu):
+    with pytest.raises(hal.HalOverflowError, match="NaN and infinity do not fit int32"):
+        hal.asarray([1.0, float("nan")], dtype=hal.int32, device=cpu)
+    for values in ([1j], np.array([1j])):
+        with pytest.raises(hal.DTypeError, match=r"complex.* do not convert to float32"):
+            hal.asarray(values, dtype=hal.float32, device=cpu)
+
+
+def test_lists_that_nest_without_end_are_refused(cpu):
+    endless = []
+    endless.append(endless)
+    with pytest.raises(hal.DTypeError, match="nest at most 64 deep"):
+        hal.asarray(endless, device=cpu)
 
 
 def test_an_integer_that_does_not_fit_is_an_overflow(cpu):
@@ -307,6 +409,11 @@ def test_conversion_to_a_dtype_copies_unless_told_otherwise(cpu):
         hal.ones(2, dtype=hal.complex64, device=cpu).astype(hal.float32)
     with pytest.raises(hal.DTypeError, match="is not a dtype of hal"):
         x.astype("float31")
+
+
+def test_a_stream_to_copy_on_is_one_of_the_target(cpu):
+    with pytest.raises(hal.DTypeError, match="must be one of cpu:0, not 3"):
+        hal.ones(2, device=cpu).to_device(cpu, stream=3)
 
 
 def test_moving_to_the_same_device_is_the_tensor_itself(cpu):

@@ -40,8 +40,9 @@ def expand_dims(x: Tensor, /, axis: int | tuple[int, ...]) -> Tensor:
     (1, 2, 3, 1)
     """
     check_tensor("expand_dims", x)
-    count = len(axis) if isinstance(axis, tuple) else 1
-    new = normalize_axes("expand_dims", axis, x.ndim + count)
+    axes = as_shape("expand_dims", axis, "an axis")
+    count = len(axes)
+    new = normalize_axes("expand_dims", axes, x.ndim + count)
     sizes = iter(x.shape)
     shape = [1 if a in new else next(sizes) for a in range(x.ndim + count)]
     return run("reshape", x, shape=shape)

@@ -19,6 +19,7 @@ from hal.dtypes import (
     DType,
     as_dtype,
     check_scalar,
+    promote_scalar,
 )
 from hal.errors import (
     DTypeError,
@@ -29,6 +30,7 @@ from hal.errors import (
 from hal.exchange import adopt, from_dlpack
 from hal.memory import from_host, to_host
 from hal.ops import operators
+from hal.storage import MAX_AXES
 from hal.tensor import Tensor
 
 __all__ = ["asarray", "from_dlpack", "full", "ones", "zeros"]
@@ -116,10 +118,12 @@ def _host(obj: Any, wanted: DType | None, copy: bool | None) -> Any:
 _NUMBERS = {bool, int, float, complex}
 
 
-def _unwrapped(obj: Any) -> tuple[Any, set[type]]:
+def _unwrapped(obj: Any, depth: int = 0) -> tuple[Any, set[type]]:
     """Return nested lists with tensors as arrays, and the types of what the lists hold."""
     if isinstance(obj, list | tuple):
-        parts = [_unwrapped(o) for o in obj]
+        if depth == MAX_AXES:
+            raise DTypeError(f"lists nest at most {MAX_AXES} deep, as many axes as a tensor has")
+        parts = [_unwrapped(o, depth + 1) for o in obj]
         return [part for part, _ in parts], set[type]().union(*[types for _, types in parts])
     return (to_host(obj) if isinstance(obj, Tensor) else obj), {type(obj)}
 
@@ -136,6 +140,8 @@ def _numbers(array: Any, types: set[type], wanted: DType | None) -> Any:
     found = as_dtype(array.dtype)
     defaults = {"float": DEFAULT_FLOATING, "int": DEFAULT_INTEGER, "complex": DEFAULT_COMPLEX}
     target = wanted or defaults.get(found.kind, found)
+    if found.kind == "float" and target.kind in ("int", "uint") and not np.isfinite(array).all():
+        raise HalOverflowError(f"NaN and infinity do not fit {target}; use a floating-point dtype")
     if found.kind in ("int", "uint") and array.size:
         check_scalar(int(array.min()), target)
         check_scalar(int(array.max()), target)
@@ -165,12 +171,15 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) 
     wanted = as_dtype(type(fill_value) if dtype is None else dtype)
     sizes = as_shape("full", shape)
     target = as_device(device)
+    # What is stored only takes what the default dtype of its kind would.
+    stored = DEFAULT_FLOATING if wanted.kind == "float" else DEFAULT_INTEGER
+    like = stored if wanted.storage_only else wanted
+    if promote_scalar(like, fill_value) is not like:
+        raise DTypeError(f"{fill_value!r} cannot be stored as {wanted}")
     if wanted.storage_only:
-        value = from_host(np.asarray(fill_value).astype(wanted.numpy), target)
+        value = from_host(_numbers(np.asarray(fill_value), {type(fill_value)}, wanted), target)
     else:
         value = constant(target, fill_value, wanted)
-    if value.dtype is not wanted:
-        raise DTypeError(f"{fill_value!r} cannot be stored as {wanted}")
     return call(operators["full"], value, shape=sizes)  # type: ignore[no-any-return]
 
 

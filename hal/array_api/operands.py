@@ -7,6 +7,7 @@ from typing import Any
 from hal.dispatch import call, constant
 from hal.errors import DTypeError
 from hal.ops import operators
+from hal.ops.rules import as_shape
 from hal.tensor import Tensor
 
 __all__ = ["as_integer", "as_shape", "binary", "check_tensor", "number_or_tensor", "run", "unary"]
@@ -68,21 +69,6 @@ def as_integer(name: str, what: str, value: Any) -> int:
         return int(value.__index__())
     except AttributeError:
         raise DTypeError(f"{name}: {what} must be an integer, not {value!r}") from None
-
-
-def as_shape(name: str, shape: Any, what: str = "a shape") -> tuple[int, ...]:
-    """Return a shape, or other integers, given as one or as several.
-
-    Raises
-    ------
-    DTypeError
-        When one is no integer.
-    """
-    sizes = shape if isinstance(shape, tuple | list) else (shape,)
-    try:
-        return tuple([int(s.__index__()) for s in sizes])
-    except AttributeError:
-        raise DTypeError(f"{name}: {what} is made of integers, not {shape!r}") from None
 
 
 def _paired(name: str, x1: Any, x2: Any) -> tuple[Tensor, Tensor]:

@@ -77,7 +77,7 @@ def interpolate(
     Tensor([[[ 0. ,  2.5,  7.5, 10. ]]], dtype=float32, device='cpu:0')
     """
     check_tensor("interpolate", input)
-    if mode not in _MODES:
+    if not isinstance(mode, str) or mode not in _MODES:
         raise ValueRangeError(f"interpolate: mode is {mode!r}; it must be one of {tuple(_MODES)}")
     kind, counts = _MODES[mode]
     if input.ndim - 2 not in counts:

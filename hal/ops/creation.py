@@ -10,14 +10,14 @@ import numpy as np
 from hal.dtypes import ALL, COMPUTE, DType, as_dtype, check_scalar
 from hal.errors import DTypeError, HalOverflowError, ShapeError, ValueRangeError
 from hal.ops.operator import REQUIRED, Attributes, Inference, Inputs, define
-from hal.ops.rules import check_dtype, present
+from hal.ops.rules import as_shape, check_dtype, present
 
 FAMILY = "creation"
 
 
 def _full_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference:
     (value,) = present(name, inputs, 1)
-    shape = tuple(int(s.__index__()) for s in attributes["shape"])
+    shape = as_shape(name, attributes["shape"])
     if value.shape != ():
         raise ShapeError(f"{name}: the fill value has shape {value.shape}; it must be ()")
     if min(shape, default=0) < 0:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hal.dtypes import ALL, COMPLEX, real_counterpart
-from hal.errors import DTypeError, HalIndexError, ShapeError, ValueRangeError
+from hal.errors import HalIndexError, ShapeError, ValueRangeError
 from hal.ops.operator import (
     REQUIRED,
     Attributes,
@@ -18,7 +18,7 @@ from hal.ops.operator import (
     define,
     normalize_axis,
 )
-from hal.ops.rules import check_dtype, check_ndim, present, promoted, same_as_input
+from hal.ops.rules import as_shape, check_dtype, check_ndim, present, promoted, same_as_input
 from hal.plugin.layout import Layout, Shape, broadcast_strides, reshape_strides
 
 FAMILY = "movement"
@@ -26,19 +26,9 @@ FAMILY = "movement"
 # Views: hal looks at the same memory in another way, no kernel runs.
 
 
-def _sizes(name: str, shape: Any) -> Shape:
-    try:
-        sizes = tuple(
-            int(s.__index__()) for s in (shape if isinstance(shape, tuple | list) else (shape,))
-        )
-    except AttributeError:
-        raise DTypeError(f"{name}: a shape is made of integers, not {shape!r}") from None
-    return sizes
-
-
 def _reshape_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference:
     (x,) = present(name, inputs, 1)
-    shape = _sizes(name, attributes["shape"])
+    shape = as_shape(name, attributes["shape"])
     if shape.count(-1) == 1:
         known = prod(s for s in shape if s != -1)
         if known == 0 or x.size % known:
@@ -89,7 +79,7 @@ define(
 
 def _broadcast_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference:
     (x,) = present(name, inputs, 1)
-    shape = _sizes(name, attributes["shape"])
+    shape = as_shape(name, attributes["shape"])
     lead = len(shape) - x.ndim
     if lead < 0 or any(n not in (1, t) for n, t in zip(x.shape, shape[lead:], strict=True)):
         raise ShapeError(f"{name}: {x.shape} does not broadcast to {shape}")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
+from operator import index
 from typing import Any
 
 from hal import dtypes
 from hal.dtypes import DType, promote
 from hal.errors import DTypeError, ShapeError
 from hal.ops.operator import Attributes, Inference, Inputs, Rule
-from hal.plugin.layout import Layout, broadcast_shapes
+from hal.plugin.layout import Layout, Shape, broadcast_shapes
 
 __all__ = [
+    "as_shape",
     "check_dtype",
     "check_ndim",
     "compute_dtype",
@@ -22,6 +24,20 @@ __all__ = [
     "promoted",
     "same_as_input",
 ]
+
+
+def as_shape(name: str, given: Any, what: str = "a shape") -> Shape:
+    """Return a shape, or other integers, given as one or as several.
+
+    Raises
+    ------
+    DTypeError
+        When one is no integer.
+    """
+    try:
+        return tuple([index(s) for s in (given if isinstance(given, tuple | list) else (given,))])
+    except TypeError:
+        raise DTypeError(f"{name}: {what} is made of integers, not {given!r}") from None
 
 
 def present(name: str, inputs: Inputs, count: int) -> list[Layout]:

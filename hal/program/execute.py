@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from hal.device import Device
+from hal.dispatch import write
 from hal.errors import HalError
 from hal.memory import allocate, base, from_host, make_view
 from hal.ops import evaluate_reference
 from hal.plans import counter, failure
-from hal.plugin import Array, Call, Layout, Program, Signature, extent
+from hal.plugin import Array, Call, Layout, Program, Runtime, Signature, extent
 from hal.program.memory import MemoryPlan, plan_memory
 from hal.report import Tally
 from hal.storage import Spec, Storage, Value
@@ -35,14 +36,23 @@ class _Frame:
         ``(into, outputs, inputs)`` for each call.
     holes : list
         ``(array, arguments, position)``: where an array that changes from run to run has to go.
+    replay : callable or None
+        Once the calls were captured: runs the recording on given inputs and results.
     """
 
-    __slots__ = ("holes", "memory", "steps")
+    __slots__ = ("holes", "memory", "replay", "runs", "steps")
 
     def __init__(self, memory: Storage | None) -> None:
         self.memory = memory
         self.steps: list[Step] = []
         self.holes: list[tuple[Array, list[Any], int]] = []
+        self.runs = 0
+        self.replay: Callable[..., None] | None = None
+
+    def fill(self, found: Callable[[Array], Any] | None) -> None:
+        """Put arrays into the holes, or take them out again."""
+        for array, arguments, place in self.holes:
+            arguments[place] = None if found is None else found(array)
 
 
 class Executable:
@@ -78,6 +88,13 @@ class Executable:
         buffers = {b: storage.buffer for b, storage in self._constants.items()}
         self._whole = device.runtime.compile(program, buffers)
         self._kernels = [] if self._whole else [self._kernel(call) for call in self._calls]
+        # What a recording works on keeps its address: only packed inputs are copied there and back.
+        self._captures = (
+            getattr(type(device.runtime), "capture", None) is not Runtime.capture
+            and not self._whole
+            and not any(call.host for call in self._calls)
+            and all(x.layout.contiguous for x in program.inputs)
+        )
         self._free: dict[Stream | None, list[_Frame]] = {}
         self._lock = threading.Lock()
 
@@ -109,23 +126,61 @@ class Executable:
             frame = frames.pop() if frames else None
         if frame is None:
             frame = self._bind(stream)
+        try:
+            if frame.replay is None and self._captures and frame.runs:
+                frame.replay = self._capture(frame, stream)
+            if frame.replay is not None:
+                frame.replay(inputs, results, stream)
+            else:
+                frame.fill(lambda array: self._array(array, inputs, results))
+                self._enqueue(frame, stream)
+        finally:
+            frame.runs += 1
+            if frame.replay is None:
+                frame.fill(None)
+            with self._lock:
+                frames.append(frame)
+
+    def _enqueue(self, frame: _Frame, stream: Stream) -> None:
         handle = stream.handle
         every_call = os.environ.get("HAL_SYNC") == "1"
         position = 0
         try:
-            for array, arguments, place in frame.holes:
-                arguments[place] = self._array(array, inputs, results)
             for position, (into, outs, ins) in enumerate(frame.steps):  # noqa: B007
                 into(handle, outs, ins)
                 if every_call:
                     stream.synchronize()
         except Exception as error:
             raise failure(self._calls[position].op, self.device, error) from error
-        finally:
-            for _, arguments, place in frame.holes:
-                arguments[place] = None
-            with self._lock:
-                frames.append(frame)
+
+    def _capture(self, frame: _Frame, stream: Stream) -> Callable[..., None] | None:
+        """Record a frame's calls on arrays of its own; None where the device does not want to."""
+        inputs = [self._allocate(x, stream) for x in self.program.inputs]
+        results = {b: self._allocate(array, stream) for b, array in self._results.items()}
+        runtime = self.device.runtime
+        frame.fill(lambda array: self._array(array, inputs, results))
+        try:
+            recording = runtime.capture(stream.handle, lambda: self._enqueue(frame, stream))
+        except Exception as error:
+            raise failure(self._calls[0].op, self.device, error) from error
+        if recording is None:
+            self._captures = False
+            return None
+
+        def replay(given: Sequence[Value], wanted: dict[int, Value], stream: Stream) -> None:
+            for own, value in zip(inputs, given, strict=True):
+                write(own, value)
+            try:
+                runtime.replay(recording, stream.handle)
+            except Exception as error:
+                raise failure(self._calls[0].op, self.device, error) from error
+            for own, value, mutated in zip(inputs, given, self._mutated, strict=True):
+                if mutated:
+                    write(value, own)
+            for buffer, value in wanted.items():
+                write(value, results[buffer])
+
+        return replay
 
     def _run_whole(
         self, inputs: Sequence[Value], results: dict[int, Value], stream: Stream

@@ -50,6 +50,44 @@ class SmallRuntime(Runtime):
         return Kernel(lambda stream, outs, ins: function(*ins, out=outs[0]))
 
 
+class CapturingRuntime(SmallRuntime):
+    """Writes down what is enqueued while it captures, and does it at each replay."""
+
+    def __init__(self):
+        self.recording = None
+        self.replays = 0
+
+    def kernel(self, op, signature):
+        def run(outs, ins):
+            found = op.reference(*ins, **signature.attributes)
+            for out, array in zip(
+                outs, found if isinstance(found, tuple) else (found,), strict=True
+            ):
+                out[...] = array
+
+        def into(stream, outs, ins):
+            outs, ins = list(outs), list(ins)
+            if self.recording is None:
+                run(outs, ins)
+            else:
+                self.recording.append(lambda: run(outs, ins))
+
+        return Kernel(into) if op.name != "fused" else None
+
+    def capture(self, stream, enqueue):
+        self.recording = []
+        try:
+            enqueue()
+            return self.recording
+        finally:
+            self.recording = None
+
+    def replay(self, recording, stream):
+        self.replays += 1
+        for step in recording:
+            step()
+
+
 class SmallBackend(Backend):
     """One device of that kind."""
 
@@ -60,6 +98,24 @@ class SmallBackend(Backend):
 
     def open(self, index):
         return SmallRuntime()
+
+
+class CapturingBackend(SmallBackend):
+    """One device that captures."""
+
+    name = "capturing"
+
+    def open(self, index):
+        return CapturingRuntime()
+
+
+@pytest.fixture
+def capturing():
+    module = types.ModuleType("capturing")
+    module.hal_backend = hookimpl(lambda: CapturingBackend())
+    register(module)
+    yield hal.device("capturing:0")
+    unregister("capturing")
 
 
 @pytest.fixture

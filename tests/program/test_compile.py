@@ -13,11 +13,9 @@ from hypothesis import given
 import hal
 
 
-@pytest.fixture(params=["cpu:0", "small"])
+@pytest.fixture(params=["cpu", "small", "capturing"])
 def device(request):
-    if request.param == "small":
-        return request.getfixturevalue("small")
-    return hal.device(request.param)
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(autouse=True)
@@ -309,3 +307,36 @@ def test_any_sequence_of_steps_gives_the_same_compiled(steps, seed):
     x = values(3, 4, device=hal.device("cpu:0"), seed=seed)
     for found, wanted in zip(hal.compile(function)(x), function(x), strict=True):
         np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_device_that_captures_replays_from_the_third_run_on(capturing):
+    compiled = hal.compile(lambda x: (x + 1) @ x.T.reshape(3, 2))
+    for seed in range(5):
+        x = values(2, 3, device=capturing, seed=seed)
+        wanted = (x.numpy() + 1) @ x.numpy().T.reshape(3, 2)
+        np.testing.assert_allclose(compiled(x).numpy(), wanted, rtol=1e-5)
+    assert capturing.runtime.replays == 4
+
+
+def test_an_error_while_capturing_reaches_the_caller_and_the_next_run_works(capturing):
+    compiled = hal.compile(lambda x: x + 1)
+    x = values(3, device=capturing)
+    compiled(x)
+    healthy = capturing.runtime.capture
+
+    def refuse(stream, enqueue):
+        raise RuntimeError("no capture today")
+
+    capturing.runtime.capture = refuse
+    with pytest.raises(hal.DeviceError, match="no capture today"):
+        compiled(x)
+    capturing.runtime.capture = healthy
+    np.testing.assert_array_equal(compiled(x).numpy(), x.numpy() + 1)
+
+
+def test_a_device_may_decline_to_capture(capturing):
+    capturing.runtime.capture = lambda stream, enqueue: None
+    compiled = hal.compile(lambda x: x + 1)
+    x = values(3, device=capturing)
+    for _ in range(3):
+        np.testing.assert_array_equal(compiled(x).numpy(), x.numpy() + 1)

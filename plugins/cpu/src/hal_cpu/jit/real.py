@@ -38,7 +38,8 @@ _ROUND = 12582912.0  # 1.5 * 2**23: adding it leaves the nearest integer in the 
 
 def number(value: float) -> ir.Constant:
     """Return a float32 constant, rounded as float32 rounds."""
-    return ir.Constant(F32, float(np.float32(value)))
+    with np.errstate(all="ignore"):
+        return ir.Constant(F32, float(np.float32(value)))
 
 
 def intrinsic(b: ir.IRBuilder, name: str, *arguments: Any) -> Any:

@@ -119,7 +119,8 @@ def _operands(operands: tuple[Any, ...]) -> list[Any]:
 def _constant(dtype: DType, value: Any) -> ir.Constant:
     if dtype not in _REGISTER:
         raise NotVectorised(f"{dtype}")
-    rounded = np.asarray(value, dtype.numpy)[()]
+    with np.errstate(all="ignore"):
+        rounded = np.asarray(value, dtype.numpy)[()]
     plain = float(rounded) if dtype.kind == "float" else int(rounded)
     return ir.Constant(_REGISTER[dtype], plain)
 

@@ -34,6 +34,7 @@ __all__ = ["COMMANDS", "guarded", "main"]
 
 COMMANDS = {
     "devices": "list the devices that are there, and why others are not",
+    "conformance": "find out whether a device means what hal means",
     "demo": "search texts by meaning with a real sentence encoder",
 }
 """The subcommands in the order of the help, with what each does."""

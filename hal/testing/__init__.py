@@ -9,10 +9,25 @@ from Python:
 True
 """
 
+from hal.testing.compare import Comparison, compare
+from hal.testing.junit import to_junit
 from hal.testing.kit import run, tasks
 from hal.testing.outcome import Outcome
 from hal.testing.result import Result, load, summary, table
 from hal.testing.sample import Input, Sample, sampler
 
-__all__ = ["Input", "Outcome", "Result", "Sample", "load", "run", "sampler", "summary", "table",
-           "tasks"]  # fmt: skip
+__all__ = [
+    "Comparison",
+    "Input",
+    "Outcome",
+    "Result",
+    "Sample",
+    "compare",
+    "load",
+    "run",
+    "sampler",
+    "summary",
+    "table",
+    "tasks",
+    "to_junit",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,28 +12,20 @@ from hal.dispatch import plans
 from hal.ops import operators
 from hal.plugin import register, unregister
 
-
-def _load():
-    path = Path(__file__).parent / "faulty.py"
-    spec = importlib.util.spec_from_file_location("hal_faulty", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-faulty_module = _load()
+sys.path.insert(0, str(Path(__file__).parent))
+import faulty as device_with_bugs
 
 
 @pytest.fixture(scope="session")
 def bugs():
     """What can be switched on, with what it does."""
-    return faulty_module.BUGS
+    return device_with_bugs.BUGS
 
 
 @pytest.fixture
 def faulty():
     """The runtime of an asynchronous device, without bugs until some are added to ``bugs``."""
-    plugin = faulty_module.Plugin()
+    plugin = device_with_bugs.Plugin()
     register(plugin, "faulty")
     runtime = plugin.backend.runtime
     runtime.device = hal.device("faulty:0")

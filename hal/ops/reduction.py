@@ -60,7 +60,8 @@ def _reduction(
             )
         canonical = {**attributes, "keepdims": bool(attributes["keepdims"])}
         canonical["axis"] = axes
-        if single and axis is not None:
+        # One axis or all, which is also how the canonical form is spelled.
+        if single and axis is not None and not (axis == axes and len(axes) in (1, x.ndim)):
             canonical["axis"] = (normalize_axis(name, axis, x.ndim),)
         out = result(dtype)
         if "dtype" in attributes:

@@ -127,13 +127,11 @@ def run_case(case: Case, device: Device) -> Outcome:
 
 def _judge(case: Case, device: Device) -> tuple[str, str, str]:
     """Return route, status and message."""
-    lacking = [
-        d.name
-        for d in dict.fromkeys(
-            (i.of(case.dtype) if i is not None else case.dtype) for i in (*case.sample.inputs, None)
-        )
-        if d not in device.info.dtypes
+    needed = [
+        i.of(case.dtype) if i is not None else case.dtype for i in (*case.sample.inputs, None)
     ]
+    needed += [v for v in dict(case.sample.attributes).values() if isinstance(v, DType)]
+    lacking = [d.name for d in dict.fromkeys(needed) if d not in device.info.dtypes]
     if lacking:
         return "", "unsupported", f"the device has no {', '.join(lacking)}"
     before = _counts(case.op, device)

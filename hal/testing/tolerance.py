@@ -52,7 +52,7 @@ _STEPS: dict[str, float] = {
 _LINEAR = frozenset(
     {
         "sum", "mean", "cumulative_sum", "matmul", "linear", "convolution",
-        "convolution_transpose", "average_pool", "adaptive_average_pool", "interpolate",
+        "convolution_transpose", "average_pool", "adaptive_average_pool",
     }
 )  # fmt: skip
 _FACTORS = frozenset({"prod", "cumulative_prod"})
@@ -115,7 +115,8 @@ def bound(
     """
     size = np.abs(_wide(expected))
     size = np.where(np.isfinite(size), size, 0)
-    if exact(op, attributes, dtype):
+    calculated = as_dtype(inputs[0].dtype) if op.name == "abs" else dtype
+    if exact(op, attributes, calculated):
         return np.zeros_like(size)
     eps = epsilon(dtype)
     work = min(eps, epsilon(float32)) if dtype.bits < 32 else eps

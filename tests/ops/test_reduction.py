@@ -111,3 +111,18 @@ def test_the_mean_of_nothing_is_nan_without_a_warning():
     found = evaluate_reference(operators["mean"], [np.empty((2, 0), np.float32)], {"axis": 1})
     assert np.isnan(found).all()
     assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", ["argmax", "argmin"])
+@pytest.mark.parametrize("axis", [None, 0, -1])
+def test_positions_take_their_own_canonical_attributes(name, axis):
+    x = np.array([[3, 1], [2, 5]], np.int32)
+    op = operators[name]
+    canonical = op.infer([Layout(hal.int32, x.shape)], {"axis": axis}).attributes
+    found = evaluate_reference(op, [x], canonical)
+    np.testing.assert_array_equal(found, evaluate_reference(op, [x], {"axis": axis}))
+
+
+def test_positions_along_some_axes_at_once_are_refused():
+    with pytest.raises(hal.DTypeError, match="an axis must be an integer"):
+        evaluate_reference(operators["argmax"], [np.zeros((2, 3, 4))], {"axis": (0, 1)})

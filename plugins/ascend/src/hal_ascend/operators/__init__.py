@@ -1,0 +1,49 @@
+"""Which of CANN's operators do what an operator of hal means, and for which dtypes."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from hal.ops import Operator
+from hal.plugin import Signature
+from hal_ascend.families import Family
+from hal_ascend.operators.rule import RULES, Rule
+from hal_ascend.recipe import MOST_AXES, Recipe
+
+for _chapter in (
+    "elementwise",
+    "creation",
+    "movement",
+    "reduction",
+    "indexing",
+    "sorting",
+    "product",
+    "convolution",
+    "activation",
+    "normalization",
+    "attention",
+):
+    import_module(f"hal_ascend.operators.{_chapter}")
+
+__all__ = ["RULES", "Rule", "recipe_for"]
+
+
+def recipe_for(op: Operator, signature: Signature, family: Family) -> Recipe | None:
+    """Return the calls that make up a kernel, or None when CANN's operators do not fit.
+
+    Raises
+    ------
+    hal.errors.Unsupported
+        When the chip could do it only less exactly than the user allows.
+    """
+    rule = RULES.get(op.name)
+    if rule is None:
+        return None
+    layouts = [x for x in (*signature.inputs, *signature.outputs) if x is not None]
+    for layout in layouts:
+        if layout.ndim > MOST_AXES or layout.dtype not in family.dtypes:
+            return None
+        if op.name != "copy" and min(layout.strides, default=0) < 0:
+            return None
+    recipe = Recipe(signature, family)
+    return recipe if rule.build(recipe) is not False and recipe.steps else None

@@ -1,0 +1,301 @@
+"""One opened device: contexts, streams, events, memory, copies, kernels."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+import weakref
+from typing import Any
+
+import numpy.typing as npt
+
+from hal.dtypes import DType
+from hal.errors import DeviceError, ValueRangeError
+from hal.ops import Operator
+from hal.plugin import Kernel, MemoryStats, Runtime, Signature
+from hal_ascend.arrays import Array
+from hal_ascend.codes import ENUMS
+from hal_ascend.executor import Executable, Refused
+from hal_ascend.families import Family
+from hal_ascend.library import Cann
+from hal_ascend.operators import recipe_for
+from hal_ascend.pool import Block, Pool, Queue
+from hal_ascend.staging import Staging
+
+__all__ = ["AscendRuntime"]
+
+_COMPLETE = ENUMS["ACL_EVENT_RECORDED_STATUS_COMPLETE"]
+_TIMED_OUT = 507046
+_thread = threading.local()
+
+
+class _Event:
+    """An event of CANN; destroyed with the object."""
+
+    __slots__ = ("_destroy", "handle")
+
+    def __init__(self, handle: int, destroy: Any) -> None:
+        self.handle = handle
+        self._destroy = destroy
+
+    def __del__(self) -> None:
+        self._destroy(self.handle)
+
+
+def _time_allowed() -> int:
+    """Return how long a wait may take in milliseconds, from HAL_ASCEND_TIMEOUT in seconds."""
+    text = os.environ.get("HAL_ASCEND_TIMEOUT", "")
+    try:
+        return int(float(text) * 1000) if text else -1
+    except ValueError:
+        raise ValueRangeError(
+            f"HAL_ASCEND_TIMEOUT is {text!r}; it must be a number of seconds"
+        ) from None
+
+
+class AscendRuntime(Runtime):
+    """Runs operators on one device.
+
+    Parameters
+    ----------
+    cann : Cann
+    index : int
+    family : Family
+        Of the chip.
+    """
+
+    synchronous = False
+    alignment = 64
+
+    def __init__(self, cann: Cann, index: int, family: Family) -> None:
+        self.cann = cann
+        self.index = index
+        self.family = family
+        self.closed = False
+        self._timeout = _time_allowed()
+        self._streams: weakref.WeakSet[Queue] = weakref.WeakSet()
+        self._kernels: weakref.WeakSet[Executable] = weakref.WeakSet()
+        self._retired: list[tuple[int, list[Block]]] = []
+        cann.check(cann.aclrtSetDevice(index), "aclrtSetDevice")
+        context = ctypes.c_void_p()
+        try:
+            cann.check(cann.aclrtGetCurrentContext(ctypes.byref(context)), "aclrtGetCurrentContext")
+            self._context = context.value
+            _thread.runtime = self
+            total = self._memory()
+        except BaseException:
+            cann.aclrtResetDevice(index)
+            raise
+        self.pool = Pool(self._malloc, self._release, self._drain, total)
+        self.staging = Staging(cann, self)
+
+    def enter(self) -> None:
+        """Make this device's context the thread's, as every call of CANN needs it."""
+        if getattr(_thread, "runtime", None) is not self:
+            if self.closed:
+                raise DeviceError("the device was closed", device=f"ascend:{self.index}")
+            code = self.cann.aclrtSetCurrentContext(self._context)
+            if code:
+                raise self.cann.error(code, "aclrtSetCurrentContext")
+            _thread.runtime = self
+
+    def _memory(self) -> int:
+        free, total = ctypes.c_uint64(), ctypes.c_uint64()
+        code = self.cann.aclrtGetMemInfo(
+            ENUMS["ACL_HBM_MEM"], ctypes.byref(free), ctypes.byref(total)
+        )
+        self.cann.check(code, "aclrtGetMemInfo")
+        return total.value
+
+    # memory
+
+    def allocate(self, nbytes: int, stream: Any) -> Any:
+        """Return a block of the pool."""
+        self.enter()
+        return self.pool.allocate(nbytes, stream)
+
+    def free(self, buffer: Any, stream: Any) -> None:
+        """Give a block back in the order of its stream; calls nothing that could wait."""
+        self.pool.free(buffer, stream)
+
+    def view(
+        self,
+        buffer: Any,
+        dtype: DType,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...],
+        offset: int,
+    ) -> Any:
+        """Return where the first element is."""
+        return Array(buffer.address + offset * dtype.itemsize, buffer, dtype, shape)
+
+    def upload(self, array: Any, host: npt.NDArray[Any], stream: Any) -> None:
+        """Copy a host array in, through pinned memory."""
+        self.enter()
+        self.staging.upload(array.address, host.ctypes.data, host.nbytes, stream)
+
+    def download(self, array: Any, host: npt.NDArray[Any], stream: Any) -> None:
+        """Copy a host array out, through pinned memory."""
+        self.enter()
+        self.staging.download(array.address, host.ctypes.data, host.nbytes, stream)
+
+    def memory_stats(self) -> MemoryStats:
+        """Return the pool's statistics."""
+        return self.pool.stats()
+
+    def address(self, array: Any) -> int:
+        """Return the address of an array's first element."""
+        found: int = array.address
+        return found
+
+    def _malloc(self, size: int) -> int:
+        self._reap()
+        address = ctypes.c_void_p()
+        policy = ENUMS["ACL_MEM_MALLOC_HUGE_FIRST"]
+        code = self.cann.aclrtMalloc(ctypes.byref(address), size, policy)
+        if code:
+            raise self.cann.error(code, "aclrtMalloc")
+        return address.value or 0
+
+    def _release(self, address: int) -> None:
+        code = self.cann.aclrtFree(address)
+        if code and not self.closed:
+            raise self.cann.error(code, "aclrtFree")
+
+    def _drain(self) -> list[Block]:
+        """Wait for every stream, and return the blocks that nothing uses any more."""
+        self._reap()
+        blocks = []
+        for queue in list(self._streams):
+            self.synchronize(queue)
+            blocks += queue.take_all()
+        return blocks
+
+    # work
+
+    def kernel(self, op: Operator, signature: Signature) -> Kernel | None:
+        """Return the calls of CANN's operators that do what the operator does."""
+        recipe = recipe_for(op, signature, self.family)
+        if recipe is None:
+            return None
+        self.enter()
+        try:
+            executable = Executable(self, recipe)
+        except Refused:
+            return None
+        self._kernels.add(executable)
+        return Kernel(executable.into)
+
+    # order
+
+    def stream(self) -> Any:
+        """Return a new stream."""
+        self.enter()
+        self._reap()
+        handle = ctypes.c_void_p()
+        code = self.cann.aclrtCreateStream(ctypes.byref(handle))
+        self.cann.check(code, "aclrtCreateStream")
+        queue = Queue(handle.value or 0, self._retire)
+        self._streams.add(queue)
+        return queue
+
+    def _retire(self, handle: int, blocks: list[Block]) -> None:
+        # A finaliser may run anywhere, inside another call of CANN too: what it leaves is dealt
+        # with at the next allocation or stream.
+        self._retired.append((handle, blocks))
+
+    def _reap(self) -> None:
+        """Destroy streams that nobody holds any more, once they are idle; free their blocks."""
+        for _ in range(len(self._retired)):
+            handle, blocks = self._retired.pop(0)
+            # A stream that hangs stays on the list: waiting for it here would hang the caller.
+            if self.cann.aclrtSynchronizeStreamWithTimeout(handle, 1) == _TIMED_OUT:
+                self._retired.append((handle, blocks))
+            else:
+                self.cann.aclrtDestroyStream(handle)
+                self.pool.trim(blocks)
+            self.cann.aclGetRecentErrMsg()
+
+    def event(self) -> Any:
+        """Return a new event."""
+        return _Event(self.event_raw(), self._destroy_event)
+
+    def _destroy_event(self, handle: int) -> None:
+        if not self.closed:
+            self.cann.aclrtDestroyEvent(handle)
+
+    def event_raw(self) -> int:
+        """Return a new event's handle."""
+        self.enter()
+        handle = ctypes.c_void_p()
+        self.cann.check(self.cann.aclrtCreateEvent(ctypes.byref(handle)), "aclrtCreateEvent")
+        return handle.value or 0
+
+    def record(self, event: Any, stream: Any) -> None:
+        """Record the event behind the work enqueued so far."""
+        self.enter()
+        code = self.cann.aclrtRecordEvent(event.handle, stream.handle)
+        self.cann.check(code, "aclrtRecordEvent")
+
+    def wait(self, event: Any, stream: Any) -> None:
+        """Make later work on the stream wait for the event."""
+        self.enter()
+        code = self.cann.aclrtStreamWaitEvent(stream.handle, event.handle)
+        self.cann.check(code, "aclrtStreamWaitEvent")
+
+    def query(self, event: Any) -> bool:
+        """Return whether the event is complete."""
+        self.enter()
+        return self.query_raw(event.handle)
+
+    def query_raw(self, handle: int) -> bool:
+        """Return whether the event with a handle is complete."""
+        status = ctypes.c_int32()
+        code = self.cann.aclrtQueryEventStatus(handle, ctypes.byref(status))
+        self.cann.check(code, "aclrtQueryEventStatus")
+        return status.value == _COMPLETE
+
+    def elapsed(self, start: Any, end: Any) -> float:
+        """Return the time between two events in milliseconds."""
+        self.enter()
+        found = ctypes.c_float()
+        code = self.cann.aclrtEventElapsedTime(ctypes.byref(found), start.handle, end.handle)
+        self.cann.check(code, "aclrtEventElapsedTime")
+        return found.value
+
+    def synchronize(self, stream: Any) -> None:
+        """Wait for a stream, at most for the time allowed."""
+        self.enter()
+        code = self.cann.aclrtSynchronizeStreamWithTimeout(stream.handle, self._timeout)
+        self.cann.check(code, "aclrtSynchronizeStream")
+
+    def synchronize_event(self, event: Any) -> None:
+        """Wait for an event, at most for the time allowed."""
+        self.enter()
+        self.wait_raw(event.handle)
+
+    def wait_raw(self, handle: int) -> None:
+        """Wait for the event with a handle."""
+        code = self.cann.aclrtSynchronizeEventWithTimeout(handle, self._timeout)
+        self.cann.check(code, "aclrtSynchronizeEvent")
+
+    # the end
+
+    def close(self) -> None:
+        """Wait for the device and give back everything CANN holds; the device cannot be used."""
+        if self.closed:
+            return
+        self.enter()
+        self.closed = True
+        timeout = 5000 if self._timeout < 0 else self._timeout
+        for queue in list(self._streams):
+            self.cann.aclrtSynchronizeStreamWithTimeout(queue.handle, timeout)
+        for executable in list(self._kernels):
+            executable.close()
+        self.staging.close()
+        for handle in [h for h, _ in self._retired] + [q.handle for q in self._streams]:
+            self.cann.aclrtDestroyStream(handle)
+        self.pool.close()
+        self.cann.aclrtResetDevice(self.index)
+        self.cann.aclGetRecentErrMsg()

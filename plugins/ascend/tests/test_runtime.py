@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -51,6 +52,8 @@ def test_without_the_wait_the_stand_in_shows_wrong_data(ascend, control):
     block = runtime.allocate(512, first)
     array = runtime.view(block, hal.float32, (16,), (1,), 0)
     runtime.upload(array, np.ones(16, np.float32), first)
+    while control.tasks() < 1:  # The upload has begun, and hangs.
+        time.sleep(0.001)
     host = np.zeros(16, np.float32)
     runtime.download(array, host, second)
     assert (host != 1).all()

@@ -17,6 +17,7 @@ for _family in (
     "elementwise",
     "creation",
     "movement",
+    "bits",
     "reduction",
     "indexing",
     "product",

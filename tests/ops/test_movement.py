@@ -28,6 +28,7 @@ def calls(draw):
         "reshape": {"shape": (array.shape[0], -1)},
         "permute": {"axes": tuple(draw(st.permutations(range(array.ndim))))},
         "broadcast_to": {"shape": (2, *array.shape)},
+        "bitcast": {"dtype": hal.float32},
         "diagonal": {"offset": draw(st.integers(-2, 2))},
     }
     if name == "slice":

@@ -71,6 +71,15 @@ def plain(op: Operator, dtype: DType) -> Iterator[Sample]:
     yield Sample((Input(LARGE),), layouts=True, large=True)
 
 
+@sampler("bitcast")
+def bitcast(op: Operator, dtype: DType) -> Iterator[Sample]:
+    """Yield every dtype whose elements are as large."""
+    for to in dtypes.ALL:
+        # Bits that are no value of bool or of a dtype narrower than a byte have no meaning.
+        if (to.bits, to.itemsize) == (dtype.bits, dtype.itemsize) and to.kind != "bool":
+            yield Sample((Input((2, 3)),), {"dtype": to}, layouts=to is dtype)
+
+
 @sampler("reshape")
 def reshape(op: Operator, dtype: DType) -> Iterator[Sample]:
     """Yield splits and joins of axes."""

@@ -19,6 +19,7 @@ __all__ = [
     "HalOverflowError",
     "HalWarning",
     "LinAlgError",
+    "ModelError",
     "OutOfMemory",
     "PluginError",
     "PluginMissing",
@@ -73,6 +74,10 @@ class HalAttributeError(HalError, AttributeError):
 
 class LinAlgError(HalError, np.linalg.LinAlgError):
     """A matrix has no such factorisation, inverse or solution; NumPy's error of that name too."""
+
+
+class ModelError(HalError, ValueError):
+    """A model is damaged, contradicts itself, or asks for more than its user allows."""
 
 
 class Unsupported(HalError, NotImplementedError):

@@ -1,0 +1,41 @@
+"""The operators of ONNX as functions over hal's operators, a module for each family."""
+
+from importlib import import_module
+
+for _family in (
+    "elementwise",
+    "activation",
+    "conversion",
+    "reduction",
+    "shape",
+    "movement",
+    "padding",
+    "indexing",
+    "scatter",
+    "unique",
+    "product",
+    "einsum",
+    "convolution",
+    "pooling",
+    "normalization",
+    "loss",
+    "resize",
+    "sampling",
+    "boxes",
+    "image",
+    "quantization",
+    "attention",
+    "linear_attention",
+    "recurrent",
+    "control",
+    "sequence",
+    "random",
+    "signal",
+    "text",
+    "tfidf",
+    "training",
+    "ml",
+    "ml_linear",
+    "ml_tree",
+):
+    import_module(f"hal.onnx.operators.{_family}")

@@ -1,0 +1,234 @@
+"""A model ready to run on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from hal.device import as_device
+from hal.errors import DTypeError, ValueRangeError
+from hal.onnx.execution import Run
+from hal.onnx.folding import fold_constants
+from hal.onnx.graph import Builder
+from hal.onnx.limits import Limits
+from hal.onnx.profile import Profile, Recorder
+from hal.onnx.reading import check_model, read_model
+from hal.onnx.types import ValueType, checked, value_type
+from hal.onnx.values import is_text, to_device
+from hal.precision import precision as precision_level
+from hal.stream import Stream
+
+__all__ = ["Session", "load"]
+
+
+class Session:
+    """A model on a device: call it with inputs by name. Made by :func:`hal.onnx.load`.
+
+    Attributes
+    ----------
+    inputs : tuple of ValueType
+        What a call must give: name, dtype and shape.
+    outputs : tuple of ValueType
+        What a call returns.
+    device : Device
+    model : onnx.ModelProto
+    """
+
+    def __init__(self, source: Any, device: Any, limits: Limits, check: bool) -> None:
+        self.device = as_device(device)
+        self.limits = limits
+        self.model, folder = read_model(source, limits)
+        self._graph = Builder(self.model, folder, limits).build()
+        if check:
+            check_model(self.model)
+        graph = self.model.graph
+        declared = {i.name: value_type(i) for i in graph.input}
+        self.inputs: tuple[ValueType, ...] = tuple(
+            t for name, t in declared.items() if name not in self._graph.constants
+        )
+        self.outputs: tuple[ValueType, ...] = tuple(value_type(o) for o in graph.output)
+        self._declared = declared
+        fold_constants(self._graph, Run(self.device, limits), set(declared))
+
+    def __call__(self, **inputs: Any) -> dict[str, Any]:
+        """Run the model on inputs given by name; see :meth:`run`."""
+        return self.run(inputs)
+
+    def run(
+        self,
+        inputs: Mapping[str, Any],
+        outputs: Iterable[str] | None = None,
+        *,
+        stream: Stream | None = None,
+        precision: str | None = None,
+    ) -> dict[str, Any]:
+        """Run the model.
+
+        Parameters
+        ----------
+        inputs : mapping
+            Values by name. Tensors on the session's device are used as they are; NumPy arrays and
+            numbers are copied to it.
+        outputs : iterable of str, optional
+            Which outputs to return; all when left out.
+        stream : Stream, optional
+            The stream to run on.
+        precision : {"highest", "high", "medium"}, optional
+            As :func:`hal.precision`.
+
+        Returns
+        -------
+        dict
+            Values by name: tensors on the device, NumPy arrays of strings, lists for sequences,
+            None for an empty optional.
+
+        Raises
+        ------
+        DTypeError, ShapeError, ValueRangeError
+            When the inputs are not those that the model takes.
+        ModelError, Unsupported
+            When a node does not fit its inputs.
+
+        Examples
+        --------
+        >>> import hal.onnx, numpy as np
+        >>> from onnx import parser
+        >>> model = parser.parse_model('''
+        ...     <ir_version: 10, opset_import: ["" : 22]>
+        ...     double (float[n] x) => (float[n] y) { y = Add(x, x) }
+        ... ''')
+        >>> session = hal.onnx.load(model, device="cpu:0")
+        >>> session.run({"x": np.float32([1, 2])})["y"]
+        Tensor([2., 4.], dtype=float32, device='cpu:0')
+        """
+        with ExitStack() as stack:
+            if stream is not None:
+                stack.enter_context(stream)
+            if precision is not None:
+                stack.enter_context(precision_level(precision))
+            return self._run(Run(self.device, self.limits), inputs, outputs)
+
+    def profile(self, inputs: Mapping[str, Any], repeat: int = 1) -> Profile:
+        """Run the model and measure each node; the device is waited for after each.
+
+        Parameters
+        ----------
+        inputs : mapping
+            As for :meth:`run`.
+        repeat : int
+            How often; the first run, which plans, comes on top and is not counted.
+
+        Returns
+        -------
+        Profile
+
+        Examples
+        --------
+        >>> import hal.onnx, numpy as np
+        >>> from onnx import parser
+        >>> model = parser.parse_model('''
+        ...     <ir_version: 10, opset_import: ["" : 22]>
+        ...     double (float[n] x) => (float[n] y) { y = Add(x, x) }
+        ... ''')
+        >>> profile = hal.onnx.load(model, device="cpu:0").profile({"x": np.float32([1])})
+        >>> [(row.operator, row.calls) for row in profile.rows]
+        [('Add', 1)]
+        """
+        if not isinstance(repeat, int) or repeat < 1:
+            raise ValueRangeError(f"repeat is {repeat!r}; it must be a number of runs, 1 or more")
+        self.run(inputs)
+        recorder = Recorder(self.device)
+        for _ in range(repeat):
+            self._run(Run(self.device, self.limits, recorder), inputs, None)
+        return recorder.profile(repeat)
+
+    def _run(
+        self, run: Run, inputs: Mapping[str, Any], outputs: Iterable[str] | None
+    ) -> dict[str, Any]:
+        names = self._wanted(outputs)
+        found = run.graph(self._graph, self._given(inputs))
+        values = dict(zip(self._graph.outputs, found, strict=True))
+        return {name: self._placed(values[name]) for name in names}
+
+    def _wanted(self, outputs: Iterable[str] | None) -> list[str]:
+        if outputs is None:
+            return list(self._graph.outputs)
+        names = [outputs] if isinstance(outputs, str) else list(outputs)
+        for name in names:
+            if name not in self._graph.outputs:
+                listed = ", ".join(self._graph.outputs)
+                raise ValueRangeError(f"the model has no output {name!r}; it has: {listed}")
+        return names
+
+    def _given(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        if not isinstance(inputs, Mapping):
+            raise DTypeError(
+                f"inputs are a mapping from names to values, not {type(inputs).__name__}"
+            )
+        listed = ", ".join(f"{t.name}: {t}" for t in self.inputs) or "none"
+        unknown = [n for n in inputs if n not in self._declared]
+        missing = [t.name for t in self.inputs if t.name not in inputs and t.kind != "optional"]
+        if unknown or missing:
+            wrong = f"unknown: {', '.join(map(str, unknown))}" if unknown else ""
+            wrong += "; " * bool(unknown and missing)
+            wrong += f"missing: {', '.join(missing)}" if missing else ""
+            raise ValueRangeError(f"{wrong}; the model takes: {listed}")
+        sizes: dict[str, int] = {}
+        given: dict[str, Any] = {t.name: None for t in self.inputs}
+        for name, value in inputs.items():
+            given[name] = self._placed(checked(value, self._declared[name], sizes))
+        return given
+
+    def _placed(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._placed(v) for v in value]
+        if value is None or isinstance(value, dict) or is_text(value):
+            return value
+        return to_device(value, self.device)
+
+
+def load(
+    source: Any,
+    device: Any = None,
+    *,
+    limits: Limits | None = None,
+    check: bool = True,
+) -> Session:
+    """Read an ONNX model and make it ready to run on a device.
+
+    Parameters
+    ----------
+    source : str, os.PathLike, bytes or onnx.ModelProto
+        The model. External data is read from the folder of a path, never from elsewhere.
+    device : Device or str, optional
+        The default device when left out.
+    limits : Limits, optional
+        What the model may take; see :class:`hal.onnx.Limits`.
+    check : bool
+        Whether the onnx package's checker looks at the model too.
+
+    Returns
+    -------
+    Session
+
+    Raises
+    ------
+    ModelError
+        When the model is damaged, contradicts itself, or is above a limit.
+    Unsupported
+        When it uses an operator or version that hal does not have, or the onnx package is missing.
+
+    Examples
+    --------
+    >>> import hal.onnx
+    >>> from onnx import parser
+    >>> model = parser.parse_model('''
+    ...     <ir_version: 10, opset_import: ["" : 22]>
+    ...     double (float[n] x) => (float[n] y) { y = Add(x, x) }
+    ... ''')
+    >>> session = hal.onnx.load(model, device="cpu:0")
+    >>> [(i.name, str(i)) for i in session.inputs]
+    [('x', 'float32[n]')]
+    """
+    return Session(source, device, limits or Limits(), check)

@@ -1,0 +1,155 @@
+"""Sessions: inputs and outputs by name, where values live, errors at the call."""
+
+import json
+
+import numpy as np
+import pytest
+
+import hal
+import hal.onnx
+
+LINE = "line (float[n] x, float[n] w) => (float[n] y, float[n] z) { y = Mul(x, w) z = Add(y, w) }"
+ONE, TWO = np.float32([1, 2]), np.float32([3, 4])
+
+
+@pytest.fixture
+def session(text_model):
+    return hal.onnx.load(text_model(LINE), "cpu:0")
+
+
+def test_inputs_and_outputs_have_names_dtypes_and_shapes(session):
+    assert [(i.name, i.dtype, i.shape) for i in session.inputs] == [
+        ("x", hal.float32, ("n",)),
+        ("w", hal.float32, ("n",)),
+    ]
+    assert [str(o) for o in session.outputs] == ["float32[n]", "float32[n]"]
+
+
+def test_a_session_is_called_with_names(session):
+    found = session(x=ONE, w=TWO)
+    assert {n: v.tolist() for n, v in found.items()} == {"y": [3, 8], "z": [6, 12]}
+
+
+def test_only_the_outputs_asked_for_are_returned(session):
+    assert list(session.run({"x": ONE, "w": TWO}, ["z"])) == ["z"]
+
+
+def test_sizes_may_differ_from_call_to_call(session):
+    for size in (1, 5, 2):
+        ones = np.ones(size, np.float32)
+        assert session(x=ones, w=ones)["z"].shape == (size,)
+
+
+def test_lists_of_numbers_take_the_dtype_of_the_input(session):
+    assert session(x=[1, 2], w=[3, 4])["y"].dtype is hal.float32
+
+
+def test_tensors_on_the_device_are_not_copied(text_model):
+    same = hal.onnx.load(text_model("g (float[n] x) => (float[n] y) { y = Identity(x) }"), "cpu:0")
+    x = hal.asarray([1.0, 2.0], device="cpu:0")
+    assert same(x=x)["y"] is x
+
+
+def test_outputs_are_tensors_on_the_device(session):
+    assert session(x=ONE, w=TWO)["y"].device is hal.device("cpu:0")
+
+
+def test_initializers_that_are_inputs_may_be_replaced(text_model):
+    model = text_model(
+        "g (float[2] x, float[2] w) => (float[2] y) <float[2] w = {10.0, 20.0}> { y = Add(x, w) }"
+    )
+    session = hal.onnx.load(model, "cpu:0")
+    assert [i.name for i in session.inputs] == ["x"]
+    assert session(x=ONE)["y"].tolist() == [11, 22]
+    assert session(x=ONE, w=TWO)["y"].tolist() == [4, 6]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "error", "text"),
+    [
+        ({"x": ONE}, hal.ValueRangeError, "missing: w; the model takes: x: float32"),
+        ({"x": ONE, "w": ONE, "v": ONE}, hal.ValueRangeError, "unknown: v"),
+        ({"x": ONE, "w": np.float64([1, 2])}, hal.DTypeError, "'w' takes float32.*not float64"),
+        ({"x": ONE, "w": np.float32([1])}, hal.ShapeError, r"\(1,\).*float32\[n\] with n=2"),
+        ({"x": ONE, "w": np.float32(1)}, hal.ShapeError, r"has shape \(\)"),
+        ({"x": ONE, "w": ["a", "b"]}, hal.DTypeError, "takes float32"),
+        ({"x": ONE, "w": None}, hal.DTypeError, "takes float32"),
+        ([ONE, ONE], hal.DTypeError, "inputs are a mapping"),
+    ],
+)
+def test_wrong_inputs_are_refused_before_anything_runs(session, inputs, error, text):
+    with pytest.raises(error, match=text):
+        session.run(inputs)
+
+
+def test_an_unknown_output_is_refused(session):
+    with pytest.raises(hal.ValueRangeError, match="no output 'q'; it has: y, z"):
+        session.run({"x": ONE, "w": TWO}, ["q"])
+
+
+def test_streams_and_precision_hold_for_the_run(session):
+    stream = hal.Stream("cpu:0")
+    found = session.run({"x": ONE, "w": TWO}, stream=stream, precision="high")
+    stream.synchronize()
+    assert found["y"].tolist() == [3, 8]
+    with pytest.raises(hal.ValueRangeError, match="precision"):
+        session.run({"x": ONE, "w": TWO}, precision="low")
+
+
+def test_an_error_in_a_run_names_the_node(run):
+    with pytest.raises(hal.ModelError, match=r"node Reshape that makes y.*4 elements"):
+        run("g (float[n] x, int64[1] s) => (float[m] y) { y = Reshape(x, s) }",
+            x=np.ones(4, np.float32), s=np.int64([3]))  # fmt: skip
+
+
+def test_a_profile_counts_each_node_and_writes_a_trace(session, tmp_path):
+    profile = session.profile({"x": ONE, "w": TWO}, repeat=3)
+    assert {(r.operator, r.name, r.calls) for r in profile.rows} == {
+        ("Mul", "y", 3),
+        ("Add", "z", 3),
+    }
+    assert profile.seconds == pytest.approx(sum(r.seconds for r in profile.rows))
+    assert "Mul" in str(profile)
+    profile.save(tmp_path / "trace.json")
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    assert [e["name"] for e in events] == ["Mul", "Add"] * 3
+    assert all(e["dur"] > 0 for e in events)
+
+
+def test_nodes_of_constants_run_once(text_model):
+    model = text_model(
+        "g (float[2] x) => (float[2] y)"
+        "{ a = Constant<value = float[2] {1.0, 2.0}>() b = Mul(a, a) y = Add(x, b) }"
+    )
+    profile = hal.onnx.load(model, "cpu:0").profile({"x": ONE})
+    assert [r.operator for r in profile.rows] == ["Add"]
+
+
+def test_shapes_are_calculated_without_the_device(text_model):
+    model = text_model(
+        """g (float[a, b] x) => (float[n] y) {
+        s = Shape(x)
+        n = ReduceProd<keepdims = 1>(s)
+        y = Reshape(x, n)
+        }"""
+    )
+    session = hal.onnx.load(model, "cpu:0")
+    hal.reset_report()
+    assert session(x=np.ones((2, 3), np.float32))["y"].shape == (6,)
+    assert "prod" not in {r.operator for r in hal.report().rows if r.calls}
+
+
+def test_strings_go_in_and_out(run):
+    graph = "g (string[n] x, string[n] y) => (string[n] z) { z = StringConcat(x, y) }"
+    found = run(graph, x=["a", "b"], y=np.array(["c", "d"]))
+    assert found["z"].tolist() == ["ac", "bd"]
+
+
+def test_sequences_are_lists(run):
+    found = run(
+        "g (seq(float[n]) s) => (seq(float[n]) t, int64 n)"
+        "{ n = SequenceLength(s) t = SequenceErase(s) }",
+        s=[ONE, TWO],
+    )
+    assert found["n"] == 2
+    assert [t.tolist() for t in found["t"]] == [[1, 2]]

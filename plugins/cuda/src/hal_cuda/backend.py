@@ -1,0 +1,47 @@
+"""NVIDIA GPUs as a backend of hal."""
+
+from __future__ import annotations
+
+import os
+
+from hal.errors import DeviceError
+from hal.plugin import CONTRACT_VERSION, Backend, Devices, Runtime
+from hal_cuda.driver import Driver
+from hal_cuda.probe import probe
+from hal_cuda.runtime import CudaRuntime
+from hal_cuda.standin import StandinDriver, standin_devices
+
+__all__ = ["CudaBackend"]
+
+
+class CudaBackend(Backend):
+    """Every GPU the driver shows to this process, or with ``HAL_CUDA=standin`` the stand-in."""
+
+    name = "cuda"
+    contract = CONTRACT_VERSION
+
+    def __init__(self) -> None:
+        self._found: Devices | None = None
+
+    def devices(self) -> Devices:
+        """Return the GPUs; asked of the driver once."""
+        if self._found is None:
+            try:
+                self._found = standin_devices() if _wants_standin() else probe()
+            # A driver that answers nonsense must not take the other backends with it.
+            except Exception as error:
+                return Devices((), reason=f"the driver failed: {error}", remedy="check nvidia-smi")
+        return self._found
+
+    def open(self, index: int) -> Runtime:
+        """Return a GPU's runtime."""
+        found = self.devices()
+        if all(info.index != index for info in found.found):
+            raise DeviceError(f"there is no device cuda:{index}: {found.reason}; {found.remedy}")
+        if _wants_standin():
+            return CudaRuntime(StandinDriver())
+        return CudaRuntime(Driver(index, several=len(found.found) > 1))
+
+
+def _wants_standin() -> bool:
+    return os.environ.get("HAL_CUDA") == "standin"

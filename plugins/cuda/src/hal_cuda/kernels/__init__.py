@@ -1,0 +1,40 @@
+"""Which kernel runs an operator: one module for each family of operators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hal.ops import Operator
+from hal.plugin import Kernel, Signature
+from hal_cuda.kernels.elementwise import elementwise
+from hal_cuda.kernels.indexing import indexing
+from hal_cuda.kernels.movement import movement
+from hal_cuda.kernels.product import product
+from hal_cuda.kernels.reduction import reduction
+from hal_cuda.kernels.rows import batch_norm, rows
+from hal_cuda.kernels.scan import nonzero, scan
+from hal_cuda.kernels.sorting import argsort
+
+if TYPE_CHECKING:
+    from hal_cuda.driver import Driver
+
+__all__ = ["find_kernel"]
+
+_SINGLE = {"argsort": argsort, "batch_norm": batch_norm, "nonzero": nonzero}
+_FAMILIES = (movement, reduction, product, rows, indexing, scan)
+
+
+def find_kernel(driver: Driver, op: Operator, signature: Signature) -> Kernel | None:
+    """Return a kernel for an operator and signature, or None when the device has none."""
+    found = elementwise(driver, op, signature)
+    if found is not None:
+        return found
+    if not all(out.contiguous for out in signature.outputs):
+        return None
+    if op.name in _SINGLE:
+        return _SINGLE[op.name](driver, signature)
+    for family in _FAMILIES:
+        found = family(driver, op, signature)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,112 @@
+"""The GPU as hal's runtime: stream-ordered memory, staged copies, kernels, order, capture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from hal.dtypes import DType
+from hal.ops import Operator
+from hal.plugin import Kernel, MemoryStats, Runtime, Signature
+from hal_cuda.array import Array
+from hal_cuda.kernels import find_kernel
+from hal_cuda.staging import Staging
+
+if TYPE_CHECKING:
+    from hal_cuda.driver import Driver
+
+__all__ = ["CudaRuntime"]
+
+
+class CudaRuntime(Runtime):
+    """One GPU.
+
+    Parameters
+    ----------
+    driver : Driver
+    """
+
+    synchronous = False
+    alignment = 256
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+        self._up = Staging(driver)
+        self._down = Staging(driver)
+
+    def allocate(self, nbytes: int, stream: Any) -> Any:
+        """Return memory of the pool."""
+        return self.driver.allocate(nbytes, stream)
+
+    def free(self, buffer: Any, stream: Any) -> None:
+        """Give memory back to the pool."""
+        self.driver.free(buffer, stream)
+
+    def view(
+        self,
+        buffer: Any,
+        dtype: DType,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...],
+        offset: int,
+    ) -> Any:
+        """Return an array over a buffer."""
+        return Array(buffer, dtype, shape, strides, offset)
+
+    def upload(self, array: Any, host: npt.NDArray[Any], stream: Any) -> None:
+        """Copy a host array in, through pinned memory."""
+        self._up.upload(array.pointer, host.ctypes.data, host.nbytes, stream)
+
+    def download(self, array: Any, host: npt.NDArray[Any], stream: Any) -> None:
+        """Copy a host array out, through pinned memory."""
+        self._down.download(host.ctypes.data, array.pointer, host.nbytes, stream)
+
+    def memory_stats(self) -> MemoryStats:
+        """Return the pool's statistics."""
+        return self.driver.memory_stats()
+
+    def kernel(self, op: Operator, signature: Signature) -> Kernel | None:
+        """Return a kernel, or None to have hal decompose the operator."""
+        return find_kernel(self.driver, op, signature)
+
+    def stream(self) -> Any:
+        """Return a new stream."""
+        return self.driver.stream()
+
+    def event(self) -> Any:
+        """Return a new event."""
+        return self.driver.event()
+
+    def record(self, event: Any, stream: Any) -> None:
+        """Record an event."""
+        self.driver.record(event, stream)
+
+    def wait(self, event: Any, stream: Any) -> None:
+        """Make a stream wait for an event."""
+        self.driver.wait(event, stream)
+
+    def query(self, event: Any) -> bool:
+        """Return whether an event is complete."""
+        return self.driver.query(event)
+
+    def elapsed(self, start: Any, end: Any) -> float:
+        """Return the milliseconds between two events."""
+        return self.driver.elapsed(start, end)
+
+    def synchronize(self, stream: Any) -> None:
+        """Wait for a stream."""
+        self.driver.synchronize(stream)
+
+    def synchronize_event(self, event: Any) -> None:
+        """Wait for an event."""
+        self.driver.synchronize_event(event)
+
+    def capture(self, stream: Any, enqueue: Callable[[], None]) -> Any:
+        """Record what is enqueued as a CUDA graph."""
+        return self.driver.capture(stream, enqueue)
+
+    def replay(self, recording: Any, stream: Any) -> None:
+        """Launch a CUDA graph."""
+        self.driver.replay(recording, stream)

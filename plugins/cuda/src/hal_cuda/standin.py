@@ -1,0 +1,262 @@
+"""A stand-in for the GPU: its memory is host memory, its kernels are compiled by a C++ compiler.
+
+With ``HAL_CUDA=standin`` in the environment the backend offers it as ``cuda:0``, marked as emulated.
+It runs this package's own sources, so that everything but the vendor's driver and libraries can be
+tried and tested where no GPU is. It shows nothing about speed, and no races between threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hal.dtypes import ALL
+from hal.errors import DeviceError, DeviceLost, OutOfMemory
+from hal.plugin import DeviceInfo, Devices, MemoryStats
+from hal_cuda.launch import Arguments
+from hal_cuda.source import BLOCK, MARK, Source
+
+__all__ = ["StandinDriver", "build", "compiler", "standin_devices"]
+
+TOTAL = 4 << 30
+_FLAGS = ("-std=c++17", "-O0", "-fwrapv", "-ffp-contract=off", "-fPIC", "-fno-gnu-unique", "-w")
+_TAIL = """
+static Args* arguments;
+static void one_thread() {{ {name}(*arguments); }}
+extern "C" void start(void** parameters, unsigned grid) {{
+  arguments = (Args*)parameters[0];
+  blockDim.x = {block};
+  gridDim.x = grid;
+  standin::body = one_thread;
+  for (blockIdx.x = 0; blockIdx.x < grid; blockIdx.x++) standin::{run}();
+}}
+"""
+
+
+def compiler() -> str | None:
+    """Return the C++ compiler, or None when there is none."""
+    return shutil.which("g++") or shutil.which("clang++")
+
+
+def standin_devices() -> Devices:
+    """Return the stand-in as the only device, or why it cannot be had."""
+    if compiler() is None:
+        return Devices(
+            (), reason="the stand-in needs a C++ compiler, and there is none", remedy="install g++"
+        )
+    info = DeviceInfo(
+        index=0,
+        description="CUDA kernels on the host",
+        architecture="host",
+        memory=TOTAL,
+        dtypes=ALL,
+        emulated="stand-in for a GPU: the kernels run on the host, one thread after another",
+    )
+    return Devices((info,))
+
+
+def build(source: Source) -> Path:
+    """Return the shared library of a source, compiled once for each text and version."""
+    # What all programs share merely defines functions with barriers.
+    own = source.text.split(MARK)[1]
+    run = "in_step" if "__syncthreads" in own or "combine_threads" in own else "in_turn"
+    header = resources.files("hal_cuda").joinpath("source", "standin.hpp").read_text()
+    text = f"{header}\n{source.text}\n" + _TAIL.format(name=source.name, block=BLOCK, run=run)
+    folder = Path(tempfile.gettempdir()) / "hal-cuda-standin"
+    library = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.so"
+    if not library.exists():
+        folder.mkdir(exist_ok=True)
+        file = library.with_suffix(f".{threading.get_ident()}.cpp")
+        made = file.with_suffix(".so")
+        file.write_text(text)
+        command = [compiler() or "g++", *_FLAGS, "-shared", str(file), "-o", str(made)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        file.unlink()
+        if done.returncode:
+            raise DeviceError(f"the kernel {source.name} did not compile", text=done.stderr[:2000])
+        made.replace(library)
+    return library
+
+
+class _Buffer:
+    def __init__(self, nbytes: int) -> None:
+        raw = np.full(nbytes + 256, 0xA5, np.uint8)
+        start = -raw.ctypes.data % 256
+        self.bytes = raw[start : start + nbytes]
+        self.pointer = int(self.bytes.ctypes.data)
+        self.nbytes = nbytes
+
+
+class _Mark:
+    nanoseconds = 0
+
+
+class _Recording(list[tuple[Callable[..., Any], tuple[Any, ...]]]):
+    """Calls to make again."""
+
+
+class _Stream:
+    recording: _Recording | None = None
+
+    def run(self, function: Callable[..., Any], *arguments: Any) -> None:
+        if self.recording is None:
+            function(*arguments)
+        else:
+            self.recording.append((function, arguments))
+
+
+class StandinDriver:
+    """What :class:`hal_cuda.driver.Driver` does, on the host.
+
+    Attributes
+    ----------
+    launches : list of str
+        The names of the kernels that were started.
+    failure : Exception or None
+        What the next launch or synchronisation raises, to test what follows from it.
+    """
+
+    index = 0
+    multiprocessors = 2
+    capability = (9, 0)
+
+    def __init__(self, total: int = TOTAL) -> None:
+        self.total = total
+        self.launches: list[str] = []
+        self.failure: Exception | None = None
+        self._live: dict[int, _Buffer] = {}
+        self._used = self._peak = 0
+        self._functions: dict[Source, Any] = {}
+        # Kernels keep what CUDA has for each thread in global variables.
+        self._lock = threading.RLock()
+
+    def allocate(self, nbytes: int, stream: Any) -> _Buffer:
+        """Return memory filled with a pattern; none is handed out uninitialised by chance."""
+        with self._lock:
+            if self._used + nbytes > self.total:
+                raise OutOfMemory(
+                    f"{nbytes} bytes were asked for, {self.total - self._used} of {self.total} "
+                    "are free; free tensors or use smaller ones"
+                )
+            buffer = _Buffer(max(nbytes, 1))
+            self._live[buffer.pointer] = buffer
+            self._used += buffer.nbytes
+            self._peak = max(self._peak, self._used)
+        return buffer
+
+    def free(self, buffer: _Buffer, stream: Any) -> None:
+        """Take memory back and fill it with another pattern, so that late uses show."""
+        with self._lock:
+            del self._live[buffer.pointer]
+            self._used -= buffer.nbytes
+        buffer.bytes[:] = 0xDD
+
+    def pinned(self, nbytes: int) -> _Buffer:
+        """Return host memory."""
+        return _Buffer(nbytes)
+
+    def memory_stats(self) -> MemoryStats:
+        """Return what is allocated."""
+        with self._lock:
+            return MemoryStats(self._used, self._used, self._peak, self.total, len(self._live))
+
+    def copy_in(self, pointer: int, host: int, nbytes: int, stream: Any) -> None:
+        """Copy from host memory."""
+        stream.run(ctypes.memmove, pointer, host, nbytes)
+
+    def copy_out(self, host: int, pointer: int, nbytes: int, stream: Any) -> None:
+        """Copy to host memory."""
+        stream.run(ctypes.memmove, host, pointer, nbytes)
+
+    def copy(self, to: int, start: int, nbytes: int, stream: Any) -> None:
+        """Copy within the device."""
+        stream.run(ctypes.memmove, to, start, nbytes)
+
+    def clear(self, pointer: int, nbytes: int, stream: Any) -> None:
+        """Set bytes to zero."""
+        stream.run(ctypes.memset, pointer, 0, nbytes)
+
+    def function(self, source: Source) -> Any:
+        """Return a program's function."""
+        with self._lock:
+            if source not in self._functions:
+                started = ctypes.CDLL(str(build(source))).start
+                self._functions[source] = (source.name, started)
+            return self._functions[source]
+
+    def launch(self, function: Any, grid: int, stream: Any, arguments: Arguments) -> None:
+        """Run a kernel."""
+        self._raise()
+        name, started = function
+        # As CUDA does, a launch keeps a copy of the arguments it was given.
+        kept = Arguments(arguments.words)
+
+        def run() -> None:
+            with self._lock:
+                self.launches.append(name)
+                started(ctypes.c_void_p(kept.address), ctypes.c_uint(grid))
+
+        stream.run(run)
+
+    def stream(self) -> _Stream:
+        """Return a stream, on which everything is done at once."""
+        return _Stream()
+
+    def event(self) -> _Mark:
+        """Return an event."""
+        return _Mark()
+
+    def record(self, event: _Mark, stream: Any) -> None:
+        """Note the time."""
+        event.nanoseconds = time.perf_counter_ns()
+
+    def wait(self, event: _Mark, stream: Any) -> None:
+        """Do nothing: everything is done at once."""
+
+    def query(self, event: _Mark) -> bool:
+        """Return true."""
+        return True
+
+    def elapsed(self, start: _Mark, end: _Mark) -> float:
+        """Return the milliseconds between two events."""
+        return (end.nanoseconds - start.nanoseconds) / 1e6
+
+    def synchronize(self, stream: Any) -> None:
+        """Raise what a test has ordered."""
+        self._raise()
+
+    def synchronize_event(self, event: _Mark) -> None:
+        """Raise what a test has ordered."""
+        self._raise()
+
+    def capture(self, stream: Any, enqueue: Callable[[], None]) -> Any:
+        """Record what is enqueued instead of doing it."""
+        stream.recording = _Recording()
+        try:
+            enqueue()
+            return stream.recording
+        finally:
+            stream.recording = None
+
+    def replay(self, recording: Any, stream: Any) -> None:
+        """Do what was recorded."""
+        for function, arguments in recording:
+            stream.run(function, *arguments)
+
+    def _raise(self) -> None:
+        if self.failure is not None:
+            failure = self.failure
+            if not isinstance(failure, DeviceLost):
+                self.failure = None
+            raise failure

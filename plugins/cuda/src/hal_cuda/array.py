@@ -6,7 +6,17 @@ from typing import Any
 
 from hal.dtypes import DType
 
-__all__ = ["Array"]
+__all__ = ["Array", "Borrowed"]
+
+
+class Borrowed:
+    """Device memory that another library owns."""
+
+    __slots__ = ("nbytes", "pointer")
+
+    def __init__(self, pointer: int, nbytes: int) -> None:
+        self.pointer = pointer
+        self.nbytes = nbytes
 
 
 class Array:

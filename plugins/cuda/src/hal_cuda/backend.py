@@ -6,7 +6,7 @@ import os
 
 from hal.errors import DeviceError
 from hal.plugin import CONTRACT_VERSION, Backend, Devices, Runtime
-from hal_cuda.driver import Driver
+from hal_cuda.driver import GpuDriver
 from hal_cuda.probe import probe
 from hal_cuda.runtime import CudaRuntime
 from hal_cuda.standin import StandinDriver, standin_devices
@@ -40,7 +40,7 @@ class CudaBackend(Backend):
             raise DeviceError(f"there is no device cuda:{index}: {found.reason}; {found.remedy}")
         if _wants_standin():
             return CudaRuntime(StandinDriver())
-        return CudaRuntime(Driver(index, several=len(found.found) > 1))
+        return CudaRuntime(GpuDriver(index, several=len(found.found) > 1))
 
 
 def _wants_standin() -> bool:

@@ -16,7 +16,7 @@ from hal_cuda.errors import check, translated
 from hal_cuda.launch import Arguments
 from hal_cuda.source import BLOCK, Source
 
-__all__ = ["Buffer", "Driver", "Stream"]
+__all__ = ["Buffer", "GpuDriver", "Stream"]
 
 _current = threading.local()
 
@@ -45,7 +45,7 @@ class Stream:
         return (0, int(self.handle))
 
 
-class Driver:
+class GpuDriver:
     """The GPU of one index.
 
     Attributes
@@ -145,7 +145,7 @@ class Driver:
         self.use()
         check(self._api.cuMemcpyDtoDAsync(to, start, nbytes, stream.handle))
 
-    def copy_peer(self, to: int, other: Driver, start: int, nbytes: int, stream: Stream) -> None:
+    def copy_peer(self, to: int, other: GpuDriver, start: int, nbytes: int, stream: Stream) -> None:
         """Copy from another device's memory."""
         self.use()
         check(

@@ -16,7 +16,7 @@ from hal_cuda.geometry import Axis
 from hal_cuda.source import Source
 
 if TYPE_CHECKING:
-    from hal_cuda.driver import Driver
+    from hal_cuda.interface import Driver
 
 __all__ = ["Arguments", "Launch", "axes_words", "word"]
 
@@ -100,5 +100,5 @@ class Launch:
         """Enqueue the kernel with these pointers."""
         # The driver copies the arguments before it returns.
         with self._lock:
-            self._words[: len(pointers)] = pointers
+            self._words[: len(pointers)] = pointers  # type: ignore[call-overload]
             self._driver.launch(self._function, self._grid, stream, self._arguments)

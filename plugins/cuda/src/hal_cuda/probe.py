@@ -11,6 +11,7 @@ from hal.plugin import DeviceInfo, Devices
 __all__ = ["MINIMUM_CAPABILITY", "probe"]
 
 MINIMUM_CAPABILITY = (8, 0)
+_DLPACK_CUDA = 2
 _PACKAGES = ("cuda.bindings.driver", "cuda.core", "cuda.bindings.nvrtc")
 _INSTALL = "pip install 'hal-cuda[cu13]' (or 'hal-cuda[cu12]' for a driver of CUDA 12)"
 
@@ -126,8 +127,9 @@ def _describe(api: Any, index: int, count: int) -> tuple[tuple[int, int], Device
             "memory clock": f"{read('MEMORY_CLOCK_RATE') // 1000} MHz",
             "memory bus": f"{read('GLOBAL_MEMORY_BUS_WIDTH')} bits",
             "L2 cache": f"{read('L2_CACHE_SIZE') >> 20} MiB",
-            "driver": f"CUDA {driver // 1000}.{driver % 1000 // 10}",
+            "CUDA of the driver": f"{driver // 1000}.{driver % 1000 // 10}",
         },
+        dlpack=(_DLPACK_CUDA, index),
     )
     return (major, minor), info
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from hal.dtypes import DType
+from hal.errors import ValueRangeError
 from hal.ops import Operator
 from hal.plugin import Kernel, MemoryStats, Runtime, Signature
-from hal_cuda.array import Array
+from hal_cuda.array import Array, Borrowed
 from hal_cuda.kernels import find_kernel
 from hal_cuda.staging import Staging
 
 if TYPE_CHECKING:
-    from hal_cuda.driver import Driver
+    from hal_cuda.interface import Driver
 
 __all__ = ["CudaRuntime"]
 
@@ -35,6 +36,8 @@ class CudaRuntime(Runtime):
         self.driver = driver
         self._up = Staging(driver)
         self._down = Staging(driver)
+
+    # memory
 
     def allocate(self, nbytes: int, stream: Any) -> Any:
         """Return memory of the pool."""
@@ -67,9 +70,36 @@ class CudaRuntime(Runtime):
         """Return the pool's statistics."""
         return self.driver.memory_stats()
 
+    # sharing memory
+
+    def address(self, array: Any) -> int:
+        """Return the address of an array's first element."""
+        return int(array.pointer)
+
+    def borrow(self, address: int, nbytes: int) -> Any:
+        """Return a buffer over another library's memory."""
+        return Borrowed(address, nbytes)
+
+    def foreign_stream(self, number: int | None) -> Any:
+        """Return the stream a consumer of DLPack named: 1 is the legacy default, as is none."""
+        if number == 0:
+            raise ValueRangeError(
+                "stream 0 could mean either default stream of CUDA; give 1 for the legacy one, "
+                "2 for the thread's own, or a stream's address"
+            )
+        return self.driver.foreign_stream(1 if number is None else number)
+
+    def stream_number(self, stream: Any) -> int | None:
+        """Return the stream's address."""
+        return int(stream.__cuda_stream__()[1])
+
+    # work
+
     def kernel(self, op: Operator, signature: Signature) -> Kernel | None:
         """Return a kernel, or None to have hal decompose the operator."""
         return find_kernel(self.driver, op, signature)
+
+    # order
 
     def stream(self) -> Any:
         """Return a new stream."""

@@ -50,7 +50,5 @@ def compose(name: str, body: str, *parts: str, wide_index: bool = False) -> Sour
         Whether positions need 64 bits.
     """
     define = "#define HAL_WIDE_INDEX\n" if wide_index else ""
-    common, own = (
-        "\n".join(_part(part) for part in names) for names in (_ORDER, parts)
-    )
+    common, own = ("\n".join(_part(part) for part in names) for names in (_ORDER, parts))
     return Source(name, f"{define}{common}\n{MARK}\n{own}\n{body}")

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hal_cuda.driver import Driver
+    from hal_cuda.interface import Driver
 
 __all__ = ["Staging"]
 

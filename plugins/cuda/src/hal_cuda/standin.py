@@ -1,8 +1,9 @@
 """A stand-in for the GPU: its memory is host memory, its kernels are compiled by a C++ compiler.
 
-With ``HAL_CUDA=standin`` in the environment the backend offers it as ``cuda:0``, marked as emulated.
-It runs this package's own sources, so that everything but the vendor's driver and libraries can be
-tried and tested where no GPU is. It shows nothing about speed, and no races between threads.
+With ``HAL_CUDA=standin`` in the environment the backend offers it as ``cuda:0``, marked as
+emulated. It runs this package's own sources, so that everything but the vendor's driver and
+libraries can be tried and tested where no GPU is. It shows nothing about speed, and no races
+between threads.
 """
 
 from __future__ import annotations
@@ -109,6 +110,12 @@ class _Recording(list[tuple[Callable[..., Any], tuple[Any, ...]]]):
 class _Stream:
     recording: _Recording | None = None
 
+    def __init__(self, address: int | None = None) -> None:
+        self.address = id(self) if address is None else address
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, self.address
+
     def run(self, function: Callable[..., Any], *arguments: Any) -> None:
         if self.recording is None:
             function(*arguments)
@@ -117,7 +124,7 @@ class _Stream:
 
 
 class StandinDriver:
-    """What :class:`hal_cuda.driver.Driver` does, on the host.
+    """What :class:`hal_cuda.driver.GpuDriver` does, on the host.
 
     Attributes
     ----------
@@ -129,7 +136,7 @@ class StandinDriver:
 
     index = 0
     multiprocessors = 2
-    capability = (9, 0)
+    capability: tuple[int, ...] = (9, 0)
 
     def __init__(self, total: int = TOTAL) -> None:
         self.total = total
@@ -200,7 +207,7 @@ class StandinDriver:
         self._raise()
         name, started = function
         # As CUDA does, a launch keeps a copy of the arguments it was given.
-        kept = Arguments(arguments.words)
+        kept = Arguments(list(arguments.words))
 
         def run() -> None:
             with self._lock:
@@ -212,6 +219,10 @@ class StandinDriver:
     def stream(self) -> _Stream:
         """Return a stream, on which everything is done at once."""
         return _Stream()
+
+    def foreign_stream(self, handle: int) -> _Stream:
+        """Return a stream with an address."""
+        return _Stream(handle)
 
     def event(self) -> _Mark:
         """Return an event."""

@@ -16,7 +16,7 @@ from hal_cuda.kernels.scan import nonzero, scan
 from hal_cuda.kernels.sorting import argsort
 
 if TYPE_CHECKING:
-    from hal_cuda.driver import Driver
+    from hal_cuda.interface import Driver
 
 __all__ = ["find_kernel"]
 

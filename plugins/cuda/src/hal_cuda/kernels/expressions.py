@@ -29,14 +29,15 @@ class Expression(NamedTuple):
 
 
 _UNARY = (
-    "abs negative sign square reciprocal floor ceil trunc round exp expm1 log log1p log2 log10 "
-    "sqrt rsqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf conj "
-    "sigmoid log_sigmoid"
-).split()
+    "abs", "negative", "sign", "square", "reciprocal", "floor", "ceil", "trunc", "round", "exp",
+    "expm1", "log", "log1p", "log2", "log10", "sqrt", "rsqrt", "sin", "cos", "tan", "asin", "acos",
+    "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "conj", "sigmoid",
+    "log_sigmoid",
+)  # fmt: skip
 _BINARY = (
-    "add subtract multiply divide floor_divide remainder power maximum minimum atan2 hypot "
-    "copysign logaddexp left_shift right_shift"
-).split()
+    "add", "subtract", "multiply", "divide", "floor_divide", "remainder", "power", "maximum",
+    "minimum", "atan2", "hypot", "copysign", "logaddexp",
+)  # fmt: skip
 
 _TEXTS = {
     **{name: f"m_{name}(x)" for name in _UNARY},
@@ -115,7 +116,8 @@ def expression(
     if op.name == "gelu":
         return Expression(_GELU[attributes["approximate"]])
     if op.name == "clip":
-        text = _CLIP.get((*present[1:], False, False)[:2])
+        low, high = (*present[1:], False, False)[:2]
+        text = _CLIP.get((low, high))
         return Expression("x", raw=True) if text is None else Expression(text)
     if op.name == "nextafter":
         return Expression("m_nextafter(x, y)", raw=True)

@@ -20,7 +20,7 @@ from hal_cuda.source import BLOCK, Source, compose
 from hal_cuda.types import ctype, wide_ctype
 
 if TYPE_CHECKING:
-    from hal_cuda.driver import Driver
+    from hal_cuda.interface import Driver
 
 __all__ = ["Plan", "plan", "reduction"]
 
@@ -67,7 +67,7 @@ def plan(kept: Sequence[Axis], reduced: Sequence[Axis], multiprocessors: int) ->
     --------
     >>> plan([(4096, (1024,))], [(1024, (1,))], 132)
     Plan(threads=256, apart=1, segments=1)
-    >>> plan([(4096, (1,))], [(1024, (4096,))], 132)
+    >>> plan([(2**16, (1,))], [(1024, (2**16,))], 132)
     Plan(threads=8, apart=32, segments=1)
     >>> plan([], [(2**24, (1,))], 132).segments
     528

@@ -15,7 +15,7 @@ from hal_cuda.source import BLOCK, Source, compose
 from hal_cuda.types import ctype
 
 if TYPE_CHECKING:
-    from hal_cuda.driver import Driver
+    from hal_cuda.interface import Driver
 
 __all__ = ["batch_norm", "row_source", "rows"]
 

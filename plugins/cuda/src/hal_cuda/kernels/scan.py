@@ -13,7 +13,7 @@ from hal_cuda.source import Source, compose
 from hal_cuda.types import ctype, wide_ctype
 
 if TYPE_CHECKING:
-    from hal_cuda.driver import Driver
+    from hal_cuda.interface import Driver
 
 __all__ = ["nonzero", "nonzero_source", "scan", "scan_source"]
 

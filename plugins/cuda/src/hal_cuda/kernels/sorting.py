@@ -13,7 +13,7 @@ from hal_cuda.source import Source, compose
 from hal_cuda.types import ctype
 
 if TYPE_CHECKING:
-    from hal_cuda.driver import Driver
+    from hal_cuda.interface import Driver
 
 __all__ = ["argsort", "sort_source"]
 

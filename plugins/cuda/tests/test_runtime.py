@@ -1,0 +1,100 @@
+"""Memory, copies, order and capture, on the stand-in."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+import hal
+from hal.errors import ValueRangeError
+from hal_cuda.staging import Staging
+from hal_cuda.standin import StandinDriver
+
+
+def test_memory_is_counted_and_goes_back(standin):
+    before = standin.memory_stats()
+    x = hal.zeros(1000, dtype=hal.float32, device=standin)
+    during = standin.memory_stats()
+    assert during.allocated >= before.allocated + 4000
+    assert during.peak >= during.allocated
+    del x
+    assert standin.memory_stats().allocations <= before.allocations + 1
+
+
+def test_large_copies_go_through_a_ring_of_pinned_blocks():
+    driver = StandinDriver()
+    stream = driver.stream()
+    staging = Staging(driver, block=1000, count=3)
+    host = np.random.default_rng(0).integers(0, 255, 9_999, dtype=np.uint8)
+    device, back = driver.allocate(host.nbytes, stream), np.empty_like(host)
+    staging.upload(device.pointer, host.ctypes.data, host.nbytes, stream)
+    staging.download(back.ctypes.data, device.pointer, host.nbytes, stream)
+    np.testing.assert_array_equal(back, host)
+    assert len(staging._ring) == 3
+
+
+def test_a_host_array_may_change_once_its_upload_returned(standin):
+    host = np.arange(10.0, dtype=np.float32)
+    x = hal.asarray(host, device=standin)
+    host[:] = 0
+    np.testing.assert_array_equal(x.numpy(), np.arange(10.0))
+
+
+def test_events_keep_the_time(standin):
+    start, end = hal.Event(standin), hal.Event(standin)
+    start.record()
+    end.record()
+    assert start.elapsed_time(end) >= 0
+    assert end.query()
+
+
+def test_work_is_recorded_once_and_replayed_on_what_its_memory_holds_then(standin):
+    x = hal.asarray([1.0, 2.0], device=standin)
+    y = hal.zeros(2, device=standin)
+    stream = standin.current_stream()
+    runtime = standin.runtime
+
+    def enqueue():
+        y[...] = x
+
+    recording = runtime.capture(stream.handle, enqueue)
+    np.testing.assert_array_equal(y.numpy(), [0, 0])
+    x[...] = hal.asarray([5.0, 6.0], device=standin)
+    runtime.replay(recording, stream.handle)
+    np.testing.assert_array_equal(y.numpy(), [5, 6])
+
+
+def test_threads_run_the_same_kernel_with_their_own_arguments(standin):
+    given = [hal.full(500, float(i), device=standin) for i in range(4)]
+    results = [None] * len(given)
+
+    def work(i):
+        for _ in range(20):
+            results[i] = given[i] + given[i]
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(given))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i, result in enumerate(results):
+        np.testing.assert_array_equal(result.numpy(), np.full(500, 2.0 * i))
+
+
+def test_memory_of_another_library_is_seen_where_it_lies(standin):
+    runtime = standin.runtime
+    owner = hal.asarray([1.0, 2.0, 3.0], dtype=hal.float32, device=standin)
+    address = runtime.address(owner._array)
+    view = runtime.view(runtime.borrow(address, 12), hal.float32, (2,), (1,), 1)
+    assert runtime.address(view) == address + 4
+
+
+def test_streams_are_handed_over_by_the_rules_of_dlpack(standin):
+    runtime = standin.runtime
+    assert runtime.stream_number(runtime.foreign_stream(None)) == 1
+    assert runtime.stream_number(runtime.foreign_stream(2)) == 2
+    assert runtime.stream_number(runtime.foreign_stream(0x7F00)) == 0x7F00
+    with pytest.raises(ValueRangeError, match="either default stream"):
+        runtime.foreign_stream(0)

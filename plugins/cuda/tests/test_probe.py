@@ -14,7 +14,6 @@ import hal
 from hal_cuda.backend import CudaBackend
 from hal_cuda.probe import probe
 
-
 SOURCE = Path(__file__).parents[1] / "src"
 
 

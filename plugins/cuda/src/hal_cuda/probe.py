@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from hal.dtypes import ALL
 from hal.plugin import DeviceInfo, Devices
+from hal_cuda.types import SUPPORTED
 
 __all__ = ["MINIMUM_CAPABILITY", "probe"]
 
@@ -118,7 +118,7 @@ def _describe(api: Any, index: int, count: int) -> tuple[tuple[int, int], Device
         description=_value(api.cuDeviceGetName(128, device)).split(b"\0")[0].decode(),
         architecture=f"sm_{major}{minor}",
         memory=int(_value(api.cuDeviceTotalMem(device))),
-        dtypes=ALL,
+        dtypes=SUPPORTED,
         links=_links(api, device, index, count),
         properties={
             "compute capability": _dotted((major, minor)),

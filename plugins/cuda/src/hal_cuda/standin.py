@@ -22,11 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from hal.dtypes import ALL
 from hal.errors import DeviceError, DeviceLost, OutOfMemory
 from hal.plugin import DeviceInfo, Devices, MemoryStats
 from hal_cuda.launch import Arguments
 from hal_cuda.source import BLOCK, MARK, Source
+from hal_cuda.types import SUPPORTED
 
 __all__ = ["StandinDriver", "build", "compiler", "standin_devices"]
 
@@ -61,7 +61,7 @@ def standin_devices() -> Devices:
         description="CUDA kernels on the host",
         architecture="host",
         memory=TOTAL,
-        dtypes=ALL,
+        dtypes=SUPPORTED,
         emulated="stand-in for a GPU: the kernels run on the host, one thread after another",
     )
     return Devices((info,))

@@ -7,7 +7,7 @@ import math
 from hal import dtypes
 from hal.dtypes import DType
 
-__all__ = ["ctype", "literal", "wide_ctype"]
+__all__ = ["SUPPORTED", "ctype", "literal", "wide_ctype"]
 
 _NAMES = {
     dtypes.bool: "bool",
@@ -30,6 +30,9 @@ _NAMES = {
     dtypes.int4: "i4",
     dtypes.uint4: "u4",
 }
+SUPPORTED = tuple(_NAMES)
+"""The dtypes that tensors on the device can have."""
+
 _WIDE = {"f16": "f32", "bf16": "f32", "f8e4": "f32", "f8e5": "f32", "i4": "i8", "u4": "u8"}
 
 

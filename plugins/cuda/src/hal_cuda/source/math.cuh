@@ -43,7 +43,7 @@ HAL_UNARY(abs_float, fabs)
 HAL_UNARY(floor_float, floor)
 HAL_UNARY(ceil_float, ceil)
 HAL_UNARY(trunc_float, trunc)
-HAL_UNARY(round, rint)
+HAL_UNARY(round_float, rint)
 HAL_BINARY(pow_float, pow)
 HAL_BINARY(atan2, atan2)
 HAL_BINARY(hypot, hypot)
@@ -82,6 +82,10 @@ template <class T> __device__ inline T m_trunc(T x) {
   if constexpr (Real<T>::floating) return m_trunc_float(x);
   else return x;
 }
+template <class T> __device__ inline T m_round(T x) {
+  if constexpr (Real<T>::floating) return m_round_float(x);
+  else return x;
+}
 template <class T> __device__ inline T m_rsqrt(T x) { return T(1) / m_sqrt(x); }
 
 template <class T> __device__ inline T m_maximum(T x, T y) {
@@ -117,7 +121,7 @@ template <class T> __device__ inline T m_remainder(T x, T y) {
 }
 template <class T> __device__ inline T m_floor_divide(T x, T y) {
   if constexpr (Real<T>::floating) {
-    if (y == T(0)) return x / y;
+    if (y == T(0) || is_inf(x) || is_inf(y)) return m_floor_float(x / y);
     T r = m_mod_float(x, y);
     T quotient = (x - r) / y;
     if (r != T(0) && (y < T(0)) != (r < T(0))) quotient -= T(1);

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -25,21 +26,21 @@ import numpy as np
 from hal.errors import DeviceError, DeviceLost, OutOfMemory
 from hal.plugin import DeviceInfo, Devices, MemoryStats
 from hal_cuda.launch import Arguments
-from hal_cuda.source import BLOCK, MARK, Source
+from hal_cuda.source import BLOCK, Source, bundle
 from hal_cuda.types import SUPPORTED
 
 __all__ = ["StandinDriver", "build", "compiler", "standin_devices"]
 
 TOTAL = 4 << 30
 _FLAGS = ("-std=c++17", "-O0", "-fwrapv", "-ffp-contract=off", "-fPIC", "-fno-gnu-unique", "-w")
-_TAIL = """
-static Args* arguments;
-static void one_thread() {{ {name}(*arguments); }}
-extern "C" void start(void** parameters, unsigned grid) {{
-  arguments = (Args*)parameters[0];
+_START = """
+static {space}Args* arguments{number};
+static void one_thread{number}() {{ {space}{name}(*arguments{number}); }}
+extern "C" void start{number}(void** parameters, unsigned grid) {{
+  arguments{number} = ({space}Args*)parameters[0];
   blockDim.x = {block};
   gridDim.x = grid;
-  standin::body = one_thread;
+  standin::body = one_thread{number};
   for (blockIdx.x = 0; blockIdx.x < grid; blockIdx.x++) standin::{run}();
 }}
 """
@@ -67,25 +68,40 @@ def standin_devices() -> Devices:
     return Devices((info,))
 
 
-def build(source: Source) -> Path:
-    """Return the shared library of a source, compiled once for each text and version."""
-    # What all programs share merely defines functions with barriers.
-    own = source.text.split(MARK)[1]
-    run = "in_step" if "__syncthreads" in own or "combine_threads" in own else "in_turn"
+def build(sources: Sequence[Source]) -> list[Any]:
+    """Return the functions that start the kernels of some sources, compiled as one library.
+
+    The library is kept in the folder for temporary files and compiled once for each text.
+    """
+    text = sources[0].text if len(sources) == 1 else bundle(sources)
     header = resources.files("hal_cuda").joinpath("source", "standin.hpp").read_text()
-    text = f"{header}\n{source.text}\n" + _TAIL.format(name=source.name, block=BLOCK, run=run)
+    starts = [
+        _START.format(
+            number=number,
+            space=f"k{number}::" if len(sources) > 1 else "",
+            name=source.name,
+            block=BLOCK,
+            run="in_step" if source.in_step else "in_turn",
+        )
+        for number, source in enumerate(sources)
+    ]
+    library = ctypes.CDLL(str(_compiled(header + text + "".join(starts))))
+    return [getattr(library, f"start{number}") for number in range(len(sources))]
+
+
+def _compiled(text: str) -> Path:
     folder = Path(tempfile.gettempdir()) / "hal-cuda-standin"
     library = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.so"
     if not library.exists():
         folder.mkdir(exist_ok=True)
-        file = library.with_suffix(f".{threading.get_ident()}.cpp")
+        file = library.with_suffix(f".{os.getpid()}.{threading.get_ident()}.cpp")
         made = file.with_suffix(".so")
         file.write_text(text)
         command = [compiler() or "g++", *_FLAGS, "-shared", str(file), "-o", str(made)]
         done = subprocess.run(command, capture_output=True, text=True)
         file.unlink()
         if done.returncode:
-            raise DeviceError(f"the kernel {source.name} did not compile", text=done.stderr[:2000])
+            raise DeviceError("a kernel did not compile on the host", text=done.stderr[:2000])
         made.replace(library)
     return library
 
@@ -194,12 +210,22 @@ class StandinDriver:
         """Set bytes to zero."""
         stream.run(ctypes.memset, pointer, 0, nbytes)
 
+    def prepare(self, sources: Sequence[Source]) -> None:
+        """Compile programs together, ahead of their use."""
+        with self._lock:
+            started = build(sources)
+            self._functions.update(
+                {
+                    source: (source.name, start)
+                    for source, start in zip(sources, started, strict=True)
+                }
+            )
+
     def function(self, source: Source) -> Any:
         """Return a program's function."""
         with self._lock:
             if source not in self._functions:
-                started = ctypes.CDLL(str(build(source))).start
-                self._functions[source] = (source.name, started)
+                self.prepare([source])
             return self._functions[source]
 
     def launch(self, function: Any, grid: int, stream: Any, arguments: Arguments) -> None:

@@ -15,7 +15,7 @@ from hal.plugin import Kernel, Layout, Signature
 from hal_cuda.geometry import blocks, collapse, needs_wide_index
 from hal_cuda.kernels.expressions import Expression, expression
 from hal_cuda.launch import Launch, axes_words
-from hal_cuda.source import Source, compose
+from hal_cuda.source import Source
 from hal_cuda.types import ctype, wide_ctype
 
 if TYPE_CHECKING:
@@ -98,10 +98,10 @@ def loop_source(
     once = _single_values(axes, len(outputs), len(arrays))
     if once is None:
         body = head + _strided(inputs, outputs, numbers, len(axes))
-        return compose("loop", body, wide_index=wide), axes_words(axes, len(arrays)), 1
+        return Source("loop", body, wide_index=wide), axes_words(axes, len(arrays)), 1
     per_thread = max(1, _PACK_BYTES // max(x.dtype.itemsize for x in arrays))
     body = head + _packed(inputs, outputs, numbers, once, per_thread)
-    return compose("loop", body), [], per_thread
+    return Source("loop", body), [], per_thread
 
 
 def _slopes(x: Layout, weight: Layout) -> Layout:

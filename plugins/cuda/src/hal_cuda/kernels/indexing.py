@@ -10,7 +10,7 @@ from hal.plugin import Kernel, Signature, contiguous_strides
 from hal_cuda.geometry import Axis, blocks, join_axes, needs_wide_index
 from hal_cuda.kernels.elementwise import elementwise
 from hal_cuda.launch import Launch, axes_words
-from hal_cuda.source import Source, compose
+from hal_cuda.source import Source
 from hal_cuda.types import ctype
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def take_source(dtype: str, index: str, axes: int, wide: bool) -> Source:
 typedef TakeArgs<{dtype}, {index}, {axes}> Args;
 extern "C" __global__ void take_at(Args a) {{ take(a); }}
 """
-    return compose("take_at", body, "index", wide_index=wide)
+    return Source("take_at", body, ("index",), wide)
 
 
 def put_source(call: str, dtype: str, index: str, axes: int, wide: bool) -> Source:
@@ -153,7 +153,7 @@ def put_source(call: str, dtype: str, index: str, axes: int, wide: bool) -> Sour
 typedef PutArgs<{dtype}, {index}, {axes}> Args;
 extern "C" __global__ void put_at(Args a) {{ {call}; }}
 """
-    return compose("put_at", body, "index", wide_index=wide)
+    return Source("put_at", body, ("index",), wide)
 
 
 def search_source(right: bool, dtype: str, axes: int, wide: bool) -> Source:
@@ -162,4 +162,4 @@ def search_source(right: bool, dtype: str, axes: int, wide: bool) -> Source:
 typedef SearchArgs<{dtype}, {axes}> Args;
 extern "C" __global__ void search_for(Args a) {{ search<{str(right).lower()}>(a); }}
 """
-    return compose("search_for", body, "index", wide_index=wide)
+    return Source("search_for", body, ("index",), wide)

@@ -11,7 +11,7 @@ from hal.plugin import Kernel, Layout, Signature
 from hal_cuda.geometry import blocks
 from hal_cuda.kernels.elementwise import fill, loop
 from hal_cuda.launch import Launch
-from hal_cuda.source import Source, compose
+from hal_cuda.source import Source
 from hal_cuda.types import ctype
 
 if TYPE_CHECKING:
@@ -132,4 +132,4 @@ extern "C" __global__ void by_index(Args a) {{
     a.out[i] = narrow<{ctype(dtype)}>({value});
 }}
 """
-    return compose("by_index", body)
+    return Source("by_index", body)

@@ -10,7 +10,7 @@ from hal.ops import Operator
 from hal.plugin import Kernel, Layout, Signature
 from hal_cuda.geometry import Axis, join_axes, needs_wide_index, spread
 from hal_cuda.launch import Launch, axes_words
-from hal_cuda.source import Source, compose
+from hal_cuda.source import Source
 from hal_cuda.types import ctype
 
 if TYPE_CHECKING:
@@ -117,4 +117,4 @@ def product_source(dtype: str, batch: int, wide: bool) -> Source:
 typedef ProductArgs<{dtype}, {batch}> Args;
 extern "C" __global__ void product(Args a) {{ multiply(a); }}
 """
-    return compose("product", body, "product", wide_index=wide)
+    return Source("product", body, ("product",), wide)

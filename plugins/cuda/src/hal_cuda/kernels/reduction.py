@@ -16,7 +16,7 @@ from hal.ops import Operator
 from hal.plugin import Kernel, Signature
 from hal_cuda.geometry import Axis, join_axes, needs_wide_index
 from hal_cuda.launch import Launch, axes_words
-from hal_cuda.source import BLOCK, Source, compose
+from hal_cuda.source import BLOCK, Source
 from hal_cuda.types import ctype, wide_ctype
 
 if TYPE_CHECKING:
@@ -168,4 +168,4 @@ extern "C" __global__ void reduce(Args a) {{
   reduce_outputs<Kind, {chosen.threads}, {chosen.apart}, {flags}>(a);
 }}
 """
-    return compose("reduce", body, "reduce", wide_index=wide)
+    return Source("reduce", body, ("reduce",), wide)

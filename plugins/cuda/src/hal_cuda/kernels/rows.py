@@ -11,7 +11,7 @@ from hal.plugin import Kernel, Layout, Signature
 from hal_cuda.geometry import Axis, join_axes, needs_wide_index
 from hal_cuda.kernels.elementwise import loop
 from hal_cuda.launch import Launch, axes_words
-from hal_cuda.source import BLOCK, Source, compose
+from hal_cuda.source import BLOCK, Source
 from hal_cuda.types import ctype
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def row_source(function: str, threads: int, dtype: str, axes: int, wide: bool) -
 typedef RowArgs<{dtype}, {axes}> Args;
 extern "C" __global__ void rows(Args a) {{ {function}<{threads}>(a); }}
 """
-    return compose("rows", body, "reduce", "rows", wide_index=wide)
+    return Source("rows", body, ("reduce", "rows"), wide)
 
 
 def _shape(name: str, x: Layout, out: Layout, signature: Signature) -> _Rows | None:

@@ -9,7 +9,7 @@ from hal.ops import Operator
 from hal.plugin import Kernel, Signature
 from hal_cuda.geometry import collapse, join_axes, needs_wide_index
 from hal_cuda.launch import Launch, axes_words
-from hal_cuda.source import Source, compose
+from hal_cuda.source import Source
 from hal_cuda.types import ctype, wide_ctype
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def scan_source(kind: str, in_type: str, out_type: str, axes: int, wide: bool) -
 typedef ScanArgs<{in_type}, {out_type}, {axes}> Args;
 extern "C" __global__ void scan(Args a) {{ scan_lines<{kind}>(a); }}
 """
-    return compose("scan", body, "reduce", "scan", wide_index=wide)
+    return Source("scan", body, ("reduce", "scan"), wide)
 
 
 def nonzero(driver: Driver, signature: Signature) -> Kernel | None:
@@ -76,4 +76,4 @@ def nonzero_source(dtype: str, axes: int, wide: bool) -> Source:
 typedef NonzeroArgs<{dtype}, {axes}> Args;
 extern "C" __global__ void nonzero(Args a) {{ find_nonzero(a); }}
 """
-    return compose("nonzero", body, "reduce", "scan", wide_index=wide)
+    return Source("nonzero", body, ("reduce", "scan"), wide)

@@ -9,7 +9,7 @@ from hal.plugin import Kernel, Layout, Signature
 from hal_cuda.geometry import blocks, join_axes, needs_wide_index
 from hal_cuda.kernels.elementwise import loop
 from hal_cuda.launch import Launch, axes_words
-from hal_cuda.source import Source, compose
+from hal_cuda.source import Source
 from hal_cuda.types import ctype
 
 if TYPE_CHECKING:
@@ -78,4 +78,4 @@ def sort_source(first: bool, descending: bool, dtype: str, axes: int, wide: bool
 typedef SortArgs<{dtype}, {axes}> Args;
 extern "C" __global__ void sort_pass(Args a) {{ merge_runs<{flags}>(a); }}
 """
-    return compose("sort_pass", body, "sort", wide_index=wide)
+    return Source("sort_pass", body, ("sort",), wide)

@@ -24,6 +24,7 @@ from hal.ops.operator import (
     normalize_axis,
 )
 from hal.ops.rules import check_dtype, check_ndim, present, promoted
+from hal.ops.widening import wide
 
 FAMILY = "sorting"
 _ORDERED = (dtypes.bool, *REAL)
@@ -47,6 +48,7 @@ def _sort_rule(indices: bool) -> Rule:
 
 def _argsort(x: Any, axis: int, descending: bool, stable: bool) -> Any:
     kind: Any = "stable" if stable else None
+    x = wide(x)  # NumPy's own order puts NaN last, that of the dtypes it does not know does not.
     if not descending:
         return np.argsort(x, axis=axis, kind=kind).astype(np.int64)
     # Sorting the mirror image and mirroring back keeps equal elements in their order.

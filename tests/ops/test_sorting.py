@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import hal
+from hal.dtypes import FLOATING
 from hal.ops import evaluate_reference, operators
 from hal.plugin import Layout
 
@@ -22,8 +23,9 @@ def test_argsort_is_stable_in_both_directions(x, descending):
     np.testing.assert_array_equal(order, np.argsort(key, axis=-1, kind="stable"))
 
 
-def test_nan_sorts_behind_every_number():
-    x = np.array([np.nan, 1.0, -np.inf, np.inf])
+@pytest.mark.parametrize("dtype", FLOATING)
+def test_nan_sorts_behind_every_number(dtype):
+    x = np.array([np.nan, 1.0, -np.inf, np.inf], dtype.numpy)
     assert evaluate_reference(operators["argsort"], [x], {}).tolist() == [2, 1, 3, 0]
 
 

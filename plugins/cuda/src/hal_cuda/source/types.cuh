@@ -16,8 +16,8 @@ struct f16 { u16 bits; };
 struct bf16 { u16 bits; };
 struct f8e4 { u8 bits; };  // float8_e4m3fn: no infinity, NaN is all ones
 struct f8e5 { u8 bits; };  // float8_e5m2
-struct i4 { i8 value; };   // one to a byte
-struct u4 { u8 value; };
+struct i4 { u8 bits; };  // one to a byte, in its low half
+struct u4 { u8 bits; };
 
 template <class T> struct alignas(2 * sizeof(T)) complex { T re, im; };
 typedef complex<f32> c64;
@@ -89,8 +89,8 @@ __device__ inline f32 wide(f32 x) { return x; }
 __device__ inline f64 wide(f64 x) { return x; }
 __device__ inline c64 wide(c64 x) { return x; }
 __device__ inline c128 wide(c128 x) { return x; }
-__device__ inline i8 wide(i4 x) { return x.value; }
-__device__ inline u8 wide(u4 x) { return x.value; }
+__device__ inline i8 wide(i4 x) { return (i8)((i8)(u8)(x.bits << 4) >> 4); }
+__device__ inline u8 wide(u4 x) { return x.bits & 15; }
 __device__ inline f32 wide(bf16 x) { return bits_f32((u32)x.bits << 16); }
 __device__ inline f32 wide(f8e4 x) { return decode_bits<4, 3, true>(x.bits); }
 __device__ inline f32 wide(f8e5 x) { return decode_bits<5, 2, false>(x.bits); }
@@ -163,7 +163,7 @@ template <> struct Narrow<f8e5> {
 };
 template <> struct Narrow<i4> {
   template <class S> __device__ static i4 from(S x) {
-    i4 r = {(i8)((i8)((u8)(i8)x << 4) >> 4)};
+    i4 r = {(u8)((u8)(i8)x & 15)};
     return r;
   }
 };

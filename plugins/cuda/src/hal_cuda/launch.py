@@ -78,7 +78,7 @@ class Launch:
         The other arguments.
     """
 
-    __slots__ = ("_arguments", "_driver", "_function", "_grid", "_lock", "_words")
+    __slots__ = ("_arguments", "_driver", "_function", "_grid", "_lock", "_source", "_words")
 
     def __init__(
         self,
@@ -90,7 +90,8 @@ class Launch:
     ) -> None:
         packed = [0] * pointers + [word(w) for w in words]
         self._driver = driver
-        self._function = driver.function(source)
+        self._source = source
+        self._function: Any = None
         self._grid = grid
         self._arguments = Arguments(packed)
         self._words = self._arguments.words
@@ -98,6 +99,9 @@ class Launch:
 
     def __call__(self, stream: Any, *pointers: int) -> None:
         """Enqueue the kernel with these pointers."""
+        # Compiled at the first call: hal asks for many kernels it then does not run alone.
+        if self._function is None:
+            self._function = self._driver.function(self._source)
         # The driver copies the arguments before it returns.
         with self._lock:
             self._words[: len(pointers)] = pointers  # type: ignore[call-overload]

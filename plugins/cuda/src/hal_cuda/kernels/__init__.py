@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hal.ops import Operator
 from hal.plugin import Kernel, Signature
 from hal_cuda.kernels.elementwise import elementwise
+from hal_cuda.kernels.fused import fused
 from hal_cuda.kernels.indexing import indexing
 from hal_cuda.kernels.movement import movement
 from hal_cuda.kernels.product import product
@@ -26,6 +27,8 @@ _FAMILIES = (movement, reduction, product, rows, indexing, scan)
 
 def find_kernel(driver: Driver, op: Operator, signature: Signature) -> Kernel | None:
     """Return a kernel for an operator and signature, or None when the device has none."""
+    if op.name == "fused":
+        return fused(driver, signature)
     found = elementwise(driver, op, signature)
     if found is not None:
         return found

@@ -10,18 +10,19 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from hal.dtypes import DType
 from hal.ops import Operator
 from hal.plugin import Kernel, Layout, Signature
 from hal_cuda.geometry import blocks, collapse, needs_wide_index
 from hal_cuda.kernels.expressions import Expression, expression
 from hal_cuda.launch import Launch, axes_words
 from hal_cuda.source import Source
-from hal_cuda.types import ctype, wide_ctype
+from hal_cuda.types import ctype, literal, wide_ctype
 
 if TYPE_CHECKING:
     from hal_cuda.interface import Driver
 
-__all__ = ["elementwise", "fill", "loop", "loop_source", "single"]
+__all__ = ["elementwise", "evaluated", "fill", "loop", "loop_source", "single"]
 
 _PACK_BYTES = 16
 
@@ -57,15 +58,39 @@ def fill(driver: Driver, signature: Signature) -> Kernel:
 
 
 def single(found: Expression, inputs: Sequence[Layout], out: Layout) -> str:
-    """Return the statements that calculate one expression of stored values ``v0``, ..."""
-    lines = [f"typedef {wide_ctype(inputs[0].dtype if inputs else out.dtype)} V;"]
-    for number, name in zip(range(len(inputs)), "xyz", strict=False):
-        value = f"v{number}" if found.raw else f"wide(v{number})"
-        lines.append(f"const auto {name} = {value};")
-    same = found.raw and all(x.dtype is out.dtype for x in inputs) and found.text in "xyz"
-    value = found.text if same else f"narrow<{ctype(out.dtype)}>({found.text})"
-    lines.append(f"r0 = {value};")
-    return " ".join(lines)
+    """Return the statement that calculates one expression of stored values ``v0``, ..."""
+    names = [f"v{number}" for number in range(len(inputs))]
+    return f"r0 = {evaluated(found, names, [x.dtype for x in inputs], out.dtype)};"
+
+
+def evaluated(
+    found: Expression,
+    names: Sequence[str],
+    given: Sequence[DType],
+    out: DType,
+    literals: bool = False,
+) -> str:
+    """Return an expression of stored values as one that gives the stored result.
+
+    Parameters
+    ----------
+    found : Expression
+    names : sequence of str
+        The stored values.
+    given : sequence of DType
+        Their dtypes.
+    out : DType
+    literals : bool
+        Whether its numbers are written out; otherwise ``p0``, ... are there already.
+    """
+    lines = [f"typedef {wide_ctype(given[0])} V;"]
+    if literals:
+        lines += [f"const f64 p{i} = {literal(value)};" for i, value in enumerate(found.numbers)]
+    for letter, name in zip("xyz", names, strict=False):
+        lines.append(f"const auto {letter} = {name if found.raw else f'wide({name})'};")
+    same = found.raw and found.text == "x" and given[0] is out
+    lines.append(f"return {'x' if same else f'narrow<{ctype(out)}>({found.text})'};")
+    return f"[&] {{ {' '.join(lines)} }}()"
 
 
 def loop(

@@ -103,7 +103,7 @@ def test_streams_are_handed_over_by_the_rules_of_dlpack(standin):
 def test_a_compiled_function_is_fused_and_replayed(standin, driver):
     @hal.compile
     def f(x, y):
-        return hal.nn.softmax(hal.exp(x * 2 + y) - 1, axis=-1)
+        return hal.nn.softmax(hal.exp(x * 2 + y) - 1, dim=-1)
 
     given = [np.random.default_rng(i).random((3, 8), dtype=np.float32) for i in range(2)]
     x, y = (hal.asarray(g, device=standin) for g in given)

@@ -35,11 +35,12 @@ class Buffer:
 class Stream:
     """A stream of cuda.core with its handle at hand."""
 
-    __slots__ = ("core", "handle")
+    __slots__ = ("__weakref__", "core", "handle", "scratch")
 
     def __init__(self, core: Any) -> None:
         self.core = core
         self.handle = core.handle
+        self.scratch: Buffer | None = None
 
     def __cuda_stream__(self) -> tuple[int, int]:
         return (0, int(self.handle))
@@ -54,6 +55,8 @@ class GpuDriver:
     capability : tuple of int
         The compute capability, such as ``(9, 0)``.
     """
+
+    has_libraries = True
 
     def __init__(self, index: int, several: bool) -> None:
         from cuda.bindings import driver
@@ -100,6 +103,15 @@ class GpuDriver:
         with self._lock:
             self._live += 1
         return buffer
+
+    def workspace(self, stream: Stream, nbytes: int) -> int:
+        """Return the address of scratch memory for work on a stream, kept as long as that."""
+        if stream.scratch is None or stream.scratch.nbytes < nbytes:
+            # Work that was enqueued with a smaller block is done before that is used again.
+            self.use()
+            with _translating(f"{nbytes} bytes of scratch memory were asked for"):
+                stream.scratch = Buffer(self._pool.allocate(nbytes, stream=stream.core), nbytes)
+        return stream.scratch.pointer
 
     def free(self, buffer: Buffer, stream: Stream) -> None:
         """Give memory back in the order of a stream."""

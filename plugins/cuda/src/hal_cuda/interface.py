@@ -21,11 +21,20 @@ class Driver(Protocol):
     multiprocessors : int
     capability : tuple of int
         The compute capability, such as ``(9, 0)``.
+    has_libraries : bool
+        Whether the vendor's libraries work on it.
     """
 
     index: int
     multiprocessors: int
+    has_libraries: bool
     capability: tuple[int, ...]
+
+    def use(self) -> None:
+        """Make the device the calling thread's, as the vendor's libraries expect."""
+
+    def workspace(self, stream: Any, nbytes: int) -> int:
+        """Return the address of scratch memory for work on a stream, kept as long as that."""
 
     def allocate(self, nbytes: int, stream: Any) -> Any:
         """Return a buffer with a ``pointer``, usable in the order of a stream."""

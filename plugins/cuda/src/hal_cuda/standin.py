@@ -152,6 +152,7 @@ class StandinDriver:
 
     index = 0
     multiprocessors = 2
+    has_libraries = False
     capability: tuple[int, ...] = (9, 0)
 
     def __init__(self, total: int = TOTAL) -> None:
@@ -163,6 +164,13 @@ class StandinDriver:
         self._functions: dict[Source, Any] = {}
         # Kernels keep what CUDA has for each thread in global variables.
         self._lock = threading.RLock()
+
+    def use(self) -> None:
+        """Do nothing: there is one device."""
+
+    def workspace(self, stream: Any, nbytes: int) -> int:
+        """Return no memory: nothing on the stand-in asks for any."""
+        raise NotImplementedError
 
     def allocate(self, nbytes: int, stream: Any) -> _Buffer:
         """Return memory filled with a pattern; none is handed out uninitialised by chance."""

@@ -2,96 +2,98 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
+from hal.errors import DeviceError
 from hal.ops import Operator
-from hal.plugin import Kernel, Layout, Signature
-from hal_cuda.geometry import Axis, join_axes, needs_wide_index, spread
+from hal.plugin import Kernel, Signature
+from hal_cuda.cublaslt import ALIGNMENT, WORKSPACE, Call, CublasLt, Product, describe, load
+from hal_cuda.geometry import needs_wide_index
 from hal_cuda.launch import Launch, axes_words
+from hal_cuda.problem import Problem, problem
 from hal_cuda.source import Source
 from hal_cuda.types import ctype
 
 if TYPE_CHECKING:
     from hal_cuda.interface import Driver
 
-__all__ = ["Problem", "problem", "product", "product_source"]
+__all__ = ["product", "product_source"]
 
 _TILE = 64
-
-
-class Problem(NamedTuple):
-    """A batch of products of row-major matrices, with strides in elements.
-
-    Attributes
-    ----------
-    rows, columns, depth : int
-    left, right : tuple of int
-        The strides of the left matrix along rows and depth, of the right along depth and columns.
-    batch : list of Axis
-        Sizes, and the strides of result, left and right.
-    """
-
-    rows: int
-    columns: int
-    depth: int
-    left: tuple[int, int]
-    right: tuple[int, int]
-    batch: list[Axis]
-
-
-def problem(op: Operator, signature: Signature) -> Problem:
-    """Return what ``matmul`` or ``linear`` calculates."""
-    a, b = signature.inputs[:2]
-    assert a is not None
-    assert b is not None
-    if op.name == "linear":
-        lead = spread(a.shape[:-1], [Layout(a.dtype, a.shape[:-1], a.strides[:-1])])
-        joined = join_axes(lead)
-        if len(joined) <= 1:
-            rows, (stride,) = joined[0] if joined else (1, (a.shape[-1],))
-            batch: list[Axis] = []
-        else:
-            rows, (stride,) = joined[-1]
-            steps = _packed([n for n, _ in joined[:-1]], rows * b.shape[0])
-            batch = [(n, (o, s[0], 0)) for (n, s), o in zip(joined[:-1], steps, strict=True)]
-        right = (b.strides[1], b.strides[0])
-        return Problem(rows, b.shape[0], b.shape[1], (stride, a.strides[-1]), right, batch)
-    left = (a.strides[-2] if a.ndim > 1 else 0, a.strides[-1])
-    right = (b.strides[-2], b.strides[-1]) if b.ndim > 1 else (b.strides[0], 0)
-    rows = a.shape[-2] if a.ndim > 1 else 1
-    columns = b.shape[-1] if b.ndim > 1 else 1
-    depth = a.shape[-1]
-    count = len(signature.outputs[0].shape) - (a.ndim > 1) - (b.ndim > 1)
-    shape = signature.outputs[0].shape[:count]
-    heads = [
-        Layout(x.dtype, x.shape[:-2], x.strides[:-2]) if x.ndim > 2 else Layout(x.dtype, ())
-        for x in (a, b)
-    ]
-    steps = _packed(shape, rows * columns)
-    axes = [(n, (o, *s)) for (n, s), o in zip(spread(shape, heads), steps, strict=True)]
-    return Problem(rows, columns, depth, left, right, join_axes(axes))
-
-
-def _packed(shape: Sequence[int], step: int) -> list[int]:
-    """Return the strides of contiguous axes over blocks of ``step`` elements."""
-    strides = []
-    for size in reversed(shape):
-        strides.append(step)
-        step *= size
-    return strides[::-1]
 
 
 def product(driver: Driver, op: Operator, signature: Signature) -> Kernel | None:
     """Return a kernel for ``matmul`` or ``linear``, else None."""
     if op.name not in ("matmul", "linear"):
         return None
-    return _own(driver, op, signature)
-
-
-def _own(driver: Driver, op: Operator, signature: Signature) -> Kernel:
     found = problem(op, signature)
+    library = _library(driver)
+    if library is not None:
+        x = signature.inputs[0]
+        assert x is not None
+        bias = len(signature.inputs) > 2 and signature.inputs[2] is not None
+        if bias and not signature.inputs[2].contiguous:  # type: ignore[union-attr]
+            return None
+        call = describe(found, x.dtype, signature.attributes["precision"], bias)
+        made = None if call is None else library.product(call, aligned=True)
+        if call is not None and made is not None:
+            return _by_library(driver, library, call, made, x.dtype.itemsize)
+        # hal packs what is strided in a way the library does not know, and asks again.
+        if call is None and x.dtype.kind in ("float", "complex") and not _packed(signature):
+            return None
+    return _own(driver, found, signature)
+
+
+_libraries: WeakKeyDictionary[Driver, CublasLt | None] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def _library(driver: Driver) -> CublasLt | None:
+    if not driver.has_libraries:
+        return None
+    with _lock:
+        if driver not in _libraries:
+            driver.use()
+            _libraries[driver] = load()
+        return _libraries[driver]
+
+
+def _packed(signature: Signature) -> bool:
+    return all(x is None or x.contiguous for x in signature.inputs)
+
+
+def _by_library(
+    driver: Driver, library: CublasLt, call: Call, aligned: Product, size: int
+) -> Kernel:
+    steps = [o * size for offsets in call.offsets for o in offsets]
+    regular = all(step % ALIGNMENT == 0 for step in steps)
+    other: list[Product] = []
+
+    def choose(pointers: Sequence[int]) -> Product:
+        if regular and not any(p % ALIGNMENT for p in pointers):
+            return aligned
+        if not other:
+            made = library.product(call, aligned=False)
+            if made is None:
+                raise DeviceError("cuBLASLt has no algorithm for memory of this alignment")
+            other.append(made)
+        return other[0]
+
+    def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
+        driver.use()
+        given = [0 if i is None else i.pointer for i in (*inputs, None)]
+        pointers = (outputs[0].pointer, *given[:3])
+        workspace = driver.workspace(stream, WORKSPACE)
+        choose(pointers).start(stream, workspace, pointers, size)
+
+    return Kernel(into)
+
+
+def _own(driver: Driver, found: Problem, signature: Signature) -> Kernel:
     x, b = signature.inputs[:2]
     bias = signature.inputs[2] if len(signature.inputs) > 2 else None
     assert x is not None

@@ -1,0 +1,206 @@
+"""Descriptors of cuBLASLt describe the product that was asked for; shown without the library."""
+
+from __future__ import annotations
+
+import ctypes
+from enum import IntEnum
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import hal
+from hal.ops import operators
+from hal.plugin import Layout, Signature
+from hal_cuda.cublaslt import CublasLt, describe
+from hal_cuda.problem import problem
+
+
+def layout(array):
+    steps = tuple(s // array.itemsize for s in array.strides)
+    return Layout(hal.dtypes.as_dtype(array.dtype), array.shape, steps)
+
+
+def asked(name, *arrays, precision="highest"):
+    """Return the descriptors for a call on arrays laid out as they are."""
+    op = operators[name]
+    layouts = tuple(map(layout, arrays))
+    inference = op.infer(layouts, {"precision": precision})
+    outputs = tuple(Layout(d, s) for d, s in inference.outputs)
+    signature = Signature(layouts, outputs, inference.attributes)
+    call = describe(problem(op, signature), layouts[0].dtype, precision, len(arrays) > 2)
+    return call, outputs[0]
+
+
+def column_major(memory, start, operand):
+    """Return a matrix of column-major memory, as the library would take it."""
+    size = memory.itemsize
+    strides = (size, operand.leading * size)
+    end = start + operand.rows + (operand.columns - 1) * operand.leading
+    assert start >= 0
+    assert end <= memory.size, "the descriptor reaches beyond the memory"
+    found = np.ndarray((operand.rows, operand.columns), memory.dtype, memory, start * size, strides)
+    return found.T if operand.transposed else found
+
+
+def multiplied(call, out, left, right, bias=None):
+    """Do with NumPy what the library is told to do, on flat memory."""
+    for to, a, b in call.offsets:
+        for n in range(call.batch):
+            first = column_major(right, b + n * call.first.step, call.first)
+            second = column_major(left, a + n * call.second.step, call.second)
+            result = column_major(out, to + n * call.result.step, call.result)
+            result[...] = first @ second
+            if bias is not None:
+                result += bias[:, None]
+
+
+def flat(array):
+    """Return the memory under a view, from the view's first element on."""
+    low = array.__array_interface__["data"][0]
+    whole = array if array.base is None else array.base
+    start = (low - whole.__array_interface__["data"][0]) // array.itemsize
+    return whole.reshape(-1)[start:]
+
+
+def numbers(*shape):
+    return np.random.default_rng(sum(shape)).random(shape)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (numbers(3, 4), numbers(4, 5)),
+        (numbers(4, 3).T, numbers(5, 4).T),
+        (numbers(6, 8)[:3, :4], numbers(4, 9)[:, 2:7]),
+        (numbers(1, 4), numbers(4, 1)),
+        (numbers(4), numbers(4, 5)),
+        (numbers(3, 4), numbers(4)),
+        (numbers(7, 3, 4), numbers(7, 4, 5)),
+        (numbers(7, 3, 4), numbers(4, 5)),
+        (numbers(2, 7, 3, 4), numbers(7, 4, 5)),
+        (numbers(2, 3, 7, 4).transpose(0, 2, 1, 3), numbers(2, 5, 7, 4).transpose(0, 2, 3, 1)),
+    ],
+)
+def test_descriptors_give_the_product(a, b):
+    call, layout = asked("matmul", a, b)
+    out = np.full(layout.size, np.nan)
+    multiplied(call, out, flat(a), flat(b))
+    np.testing.assert_allclose(out.reshape(layout.shape), np.matmul(a, b))
+
+
+@pytest.mark.parametrize("x", [numbers(3, 4), numbers(2, 3, 4), numbers(4), numbers(5, 3, 4)[::2]])
+def test_a_linear_layer_takes_its_weight_as_it_lies_and_adds_its_bias(x):
+    weight, bias = numbers(5, 4), numbers(5)
+    call, layout = asked("linear", x, weight, bias)
+    assert call.bias
+    assert call.first.transposed
+    out = np.full(layout.size, np.nan)
+    multiplied(call, out, flat(x), flat(weight), bias)
+    np.testing.assert_allclose(out.reshape(layout.shape), x @ weight.T + bias)
+
+
+def test_a_layout_the_library_does_not_know_has_no_descriptors():
+    assert asked("matmul", numbers(3, 8)[:, ::2], numbers(4, 5))[0] is None
+    assert asked("matmul", numbers(3, 4)[:, ::-1], numbers(4, 5))[0] is None
+    assert asked("matmul", np.ones((3, 4), np.int32), np.ones((4, 5), np.int32))[0] is None
+
+
+def test_float32_is_rounded_to_tf32_only_where_the_user_allowed_it():
+    a, b = np.ones((3, 4), np.float32), np.ones((4, 5), np.float32)
+    found = {p: asked("matmul", a, b, precision=p)[0].compute for p in hal.ops.product.PRECISIONS}
+    assert found == {
+        "highest": "COMPUTE_32F",
+        "high": "COMPUTE_32F_FAST_TF32",
+        "medium": "COMPUTE_32F_FAST_16BF",
+    }
+    wide = [asked("matmul", np.ones((3, 4)), np.ones((4, 5)), precision="high")[0]]
+    assert wide[0].compute == "COMPUTE_64F"
+
+
+class Names:
+    """Any name, as a number of its own."""
+
+    def __init__(self):
+        self.found = {}
+
+    def __getattr__(self, name):
+        return self.found.setdefault(name, IntEnum("Name", {name: len(self.found) + 1})(
+            len(self.found) + 1))  # fmt: skip
+
+
+class RecordingLibrary:
+    """Keeps what the library would be told."""
+
+    matmul_heuristic_result_dtype = np.dtype([("algo", np.uint64, 8)])
+
+    def __init__(self, algorithms=1):
+        self.algorithms = algorithms
+        self.MatmulDescAttribute = Names()
+        self.MatrixLayoutAttribute = Names()
+        self.MatmulPreferenceAttribute = Names()
+        self.Epilogue = SimpleNamespace(DEFAULT=1, BIAS=4)
+        self.set = {}
+        self.layouts = []
+        self.started = []
+
+    def create(self):
+        return 1
+
+    def matmul_desc_create(self, compute, scale):
+        return 2
+
+    def matrix_layout_create(self, element, rows, columns, leading):
+        self.layouts.append((rows, columns, leading))
+        return len(self.layouts)
+
+    def matmul_preference_create(self):
+        return 3
+
+    def matmul_preference_destroy(self, preference):
+        pass
+
+    def _keep(self, group, names, attribute, address, size):
+        kind = {4: ctypes.c_int32, 8: ctypes.c_int64}[size]
+        (name,) = (n for n, number in names.found.items() if number == attribute)
+        self.set.setdefault((group, name), []).append(kind.from_address(address).value)
+
+    def matmul_desc_set_attribute(self, description, attribute, address, size):
+        self._keep("product", self.MatmulDescAttribute, attribute, address, size)
+
+    def matrix_layout_set_attribute(self, layout, attribute, address, size):
+        self._keep("layout", self.MatrixLayoutAttribute, attribute, address, size)
+
+    def matmul_preference_set_attribute(self, preference, attribute, address, size):
+        self._keep("preference", self.MatmulPreferenceAttribute, attribute, address, size)
+
+    def matmul_algo_get_heuristic(self, *arguments):
+        ctypes.c_int32.from_address(arguments[-1]).value = self.algorithms
+
+    def matmul(self, *arguments):
+        self.started.append(arguments)
+
+
+def test_the_library_is_told_what_the_descriptors_say():
+    api = RecordingLibrary()
+    call, _ = asked("linear", np.ones((3, 4), np.float16), np.ones((5, 4), np.float16),
+                    np.ones(5, np.float16))  # fmt: skip
+    product = CublasLt(api, Names(), Names()).product(call, aligned=True)
+    assert api.layouts == [(4, 5, 4), (4, 3, 4), (5, 3, 5)]
+    assert api.set["product", "TRANSA"] == [1]
+    assert api.set["product", "TRANSB"] == [0]
+    assert api.set["product", "EPILOGUE"] == [4]
+    assert api.set["layout", "BATCH_COUNT"] == [1, 1, 1]
+    assert api.set["preference", "MIN_ALIGNMENT_A_BYTES"] == [16]
+    product.start(SimpleNamespace(handle=7), 0x9000, (0x100, 0x200, 0x300, 0x400), 2)
+    (started,) = api.started
+    assert api.set["product", "BIAS_POINTER"] == [0x400]
+    assert started[3] == 0x300, "the weight comes first"
+    assert started[5] == 0x200
+    assert started[8] == started[10] == 0x100
+    assert started[-3:] == (0x9000, 32 << 20, 7)
+
+
+def test_a_product_without_an_algorithm_is_left_to_others():
+    call, _ = asked("matmul", np.ones((3, 4)), np.ones((4, 5)))
+    assert CublasLt(RecordingLibrary(algorithms=0), Names(), Names()).product(call, True) is None

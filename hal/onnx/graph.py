@@ -300,6 +300,8 @@ def _missing(step: Step, name: str, made_later: bool) -> ModelError:
 
 def _schema(step: Step, version: int) -> Any:
     """Return the schema in force; None for domains that the onnx package does not define."""
+    if not 0 < version < 2**31:
+        raise ModelError(f"the opset version {version} of {step.domain or 'ai.onnx'} is none")
     defs = onnx_package().defs
     newest = {"": defs.onnx_opset_version()}.get(step.domain)
     if newest is not None and version > newest:
@@ -307,8 +309,6 @@ def _schema(step: Step, version: int) -> Any:
             f"the model uses opset {version}; the installed onnx package knows up to {newest}: "
             "upgrade it with pip install -U onnx"
         )
-    if not isinstance(version, int) or not 0 < version < 2**31:
-        raise ModelError(f"the opset version {version} of {step.domain or 'ai.onnx'} is none")
     try:
         return defs.get_schema(step.operator, version, step.domain)
     except defs.SchemaError:

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from hal.errors import DTypeError, ModelError
+from hal.errors import DTypeError, HalError, ModelError
 from hal.onnx.limits import Limits
 from hal.onnx.package import onnx_package
 from hal.onnx.tensors import tensor_bytes
 
-__all__ = ["check_model", "read_model"]
+__all__ = ["check_model", "damage", "read_model"]
+
+
+@contextmanager
+def damage() -> Iterator[None]:
+    """Turn what damaged data trips in the packages that read it into an error of hal's.
+
+    Strings that are no UTF-8, for example, are found only where they are used.
+    """
+    try:
+        yield
+    except HalError:
+        raise
+    except Exception as error:
+        raise ModelError(f"the model is damaged: {type(error).__name__}: {error}") from error
 
 
 def read_model(source: Any, limits: Limits) -> tuple[Any, Path | None]:

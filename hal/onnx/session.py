@@ -13,7 +13,7 @@ from hal.onnx.folding import fold_constants
 from hal.onnx.graph import Builder
 from hal.onnx.limits import Limits
 from hal.onnx.profile import Profile, Recorder
-from hal.onnx.reading import check_model, read_model
+from hal.onnx.reading import check_model, damage, read_model
 from hal.onnx.types import ValueType, checked, value_type
 from hal.onnx.values import is_text, to_device
 from hal.precision import precision as precision_level
@@ -38,16 +38,17 @@ class Session:
     def __init__(self, source: Any, device: Any, limits: Limits, check: bool) -> None:
         self.device = as_device(device)
         self.limits = limits
-        self.model, folder = read_model(source, limits)
-        self._graph = Builder(self.model, folder, limits).build()
-        if check:
-            check_model(self.model)
-        graph = self.model.graph
-        declared = {i.name: value_type(i) for i in graph.input}
-        self.inputs: tuple[ValueType, ...] = tuple(
-            t for name, t in declared.items() if name not in self._graph.constants
-        )
-        self.outputs: tuple[ValueType, ...] = tuple(value_type(o) for o in graph.output)
+        with damage():
+            self.model, folder = read_model(source, limits)
+            self._graph = Builder(self.model, folder, limits).build()
+            if check:
+                check_model(self.model)
+            graph = self.model.graph
+            declared = {i.name: value_type(i) for i in graph.input}
+            self.inputs: tuple[ValueType, ...] = tuple(
+                t for name, t in declared.items() if name not in self._graph.constants
+            )
+            self.outputs: tuple[ValueType, ...] = tuple(value_type(o) for o in graph.output)
         self._declared = declared
         fold_constants(self._graph, Run(self.device, limits), set(declared))
 

@@ -37,5 +37,8 @@ for _family in (
     "ml",
     "ml_linear",
     "ml_tree",
+    "contrib",
+    "contrib_attention",
+    "contrib_quantization",
 ):
     import_module(f"hal.onnx.operators.{_family}")

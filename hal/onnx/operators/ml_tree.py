@@ -156,7 +156,12 @@ def _tree_ensemble_classifier(F: Any, x: Any, **given: Any) -> Any:
         positive = bool((weights >= 0).all())
         index = cast(F, F.greater(score, 0.5 if positive else 0.0), dtypes.int64)
         index = F.reshape(index, shape=(x.shape[0],))
-        found = two_classes(F, score, transform, complement=positive)
+        if own == 0:
+            # One score alone has no softmax; ONNX Runtime leaves it as it is.
+            kept = "NONE" if transform.startswith("SOFTMAX") else transform
+            found = two_classes(F, score, kept, complement=positive)
+        else:
+            found = post_transformed(F, F.concat(F.multiply(score, 0.0), score, axis=1), transform)
     else:
         scores = _aggregated(F, x, forest, table, known, "SUM", base)
         index = F.argmax(scores, axis=1, keepdims=False)

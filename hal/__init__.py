@@ -1,5 +1,8 @@
 """hal: one tensor and runtime interface for every accelerator."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from hal import array_api, errors, fft, linalg, nn
 from hal.array_api import *  # noqa: F403
 from hal.device import Device, Event, Stream, default_device, device, devices
@@ -78,3 +81,13 @@ __all__ = [
 ]
 __all__ += array_api.__all__
 __all__ += errors.__all__
+
+if TYPE_CHECKING:
+    from hal import onnx
+else:
+
+    def __getattr__(name):
+        """Import hal.onnx when it is first used."""
+        if name == "onnx":
+            return import_module("hal.onnx")
+        raise AttributeError(f"module 'hal' has no attribute {name!r}")

@@ -34,6 +34,8 @@ __all__ = ["COMMANDS", "guarded", "main"]
 
 COMMANDS = {
     "devices": "list the devices that are there, and why others are not",
+    "run": "run an ONNX model on a device",
+    "info": "say what an ONNX model is",
     "conformance": "find out whether a device means what hal means",
     "demo": "search texts by meaning with a real sentence encoder",
 }

@@ -1,0 +1,181 @@
+"""Run an ONNX model on a device: outputs, latency, memory, and what ran where.
+
+Each input comes from --input NAME=FILE.npy or --input NAME=random; inputs that are not named are
+random. An axis of open size has size 1 unless --size NAME=N says otherwise. Random numbers come
+from --seed, so that two runs see the same.
+
+exit status: 0, 2 for an error
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hal.cli.output import amount, console, print_json, progress, remark, table
+from hal.device import Device
+from hal.dtypes import integer_range
+from hal.errors import Unsupported, ValueRangeError
+from hal.onnx import Session, ValueType, load
+from hal.report import report, reset_report
+from hal.tensor import Tensor
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the model, its inputs, and how to run it."""
+    parser.add_argument("model", metavar="MODEL", help="the .onnx file")
+    parser.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="NAME=FILE|random",
+        help="one input's values",
+    )
+    parser.add_argument(
+        "--size", action="append", default=[], metavar="NAME=N", help="the size of a named axis"
+    )
+    parser.add_argument("--device", metavar="NAME", help="the device, such as cpu:0")
+    parser.add_argument("--repeat", type=int, default=10, metavar="N", help="timed runs (10)")
+    parser.add_argument("--precision", choices=("highest", "high", "medium"), default="highest")
+    parser.add_argument("--profile", metavar="FILE", help="write a trace of each node")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random inputs (0)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the model and print what came of it."""
+    if arguments.repeat < 1:
+        raise ValueRangeError(f"--repeat is {arguments.repeat}; it must be 1 or more")
+    session = load(arguments.model, arguments.device)
+    inputs = _inputs(session, arguments)
+    options = {"precision": arguments.precision}
+    outputs = session.run(inputs, **options)
+    session.device.synchronize()
+    reset_report()
+    seconds = []
+    label = f"{Path(arguments.model).name} on {session.device.name}, {arguments.repeat} runs"
+    with progress(label, arguments.repeat) as done:
+        for _ in range(arguments.repeat):
+            start = time.perf_counter()
+            outputs = session.run(inputs, **options)
+            session.device.synchronize()
+            seconds.append(time.perf_counter() - start)
+            done(1)
+    ran = report()
+    if arguments.profile:
+        session.profile(inputs, arguments.repeat).save(arguments.profile)
+        remark(f"wrote {arguments.profile}")
+    figures = {f"p{p}": float(np.percentile(seconds, p)) for p in (50, 90, 99)}
+    found = {
+        "device": session.device.name,
+        "inputs": {name: _described(value) for name, value in inputs.items()},
+        "outputs": {name: _described(value) for name, value in outputs.items()},
+        "repeat": arguments.repeat,
+        "seconds": {"min": min(seconds), **figures, "max": max(seconds)},
+        "memory": _memory(session.device),
+        "report": [
+            {"operator": r.operator, "device": r.device, "route": r.route, "calls": r.calls}
+            for r in ran.rows
+            if r.calls
+        ],
+    }
+    if arguments.json:
+        print_json(found)
+    else:
+        _print(found)
+
+
+def _pairs(given: list[str], option: str) -> dict[str, str]:
+    found = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ValueRangeError(f"{option} {text!r} must be NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def _inputs(session: Session, arguments: argparse.Namespace) -> dict[str, Any]:
+    given, sizes = _pairs(arguments.input, "--input"), _pairs(arguments.size, "--size")
+    known = ", ".join(i.name for i in session.inputs) or "none"
+    unknown = [name for name in given if name not in {i.name for i in session.inputs}]
+    if unknown:
+        raise ValueRangeError(f"the model has no input {', '.join(unknown)}; it has: {known}")
+    axes = {n for i in session.inputs for n in i.shape or () if isinstance(n, str)}
+    for name, text in sizes.items():
+        if name not in axes or not text.isdigit():
+            listed = ", ".join(sorted(axes)) or "none"
+            raise ValueRangeError(f"--size {name}={text}: named axes are {listed}, sizes numbers")
+    source = np.random.default_rng(arguments.seed)
+    return {
+        i.name: _random(i, sizes, source)
+        if given.get(i.name, "random") == "random"
+        else _read(given[i.name])
+        for i in session.inputs
+    }
+
+
+def _read(path: str) -> Any:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueRangeError(f"{path} is no .npy file: {error}") from None
+
+
+def _random(wanted: ValueType, sizes: dict[str, str], source: Any) -> Any:
+    if wanted.kind != "tensor" or wanted.text or wanted.dtype is None or wanted.shape is None:
+        raise Unsupported(f"the input {wanted.name!r} is {wanted}; give it with --input")
+    shape = [n if isinstance(n, int) else int(sizes.get(n or "", 1)) for n in wanted.shape]
+    dtype = wanted.dtype
+    if dtype.kind in ("int", "uint"):
+        # Small numbers fit as indices of tables and as lengths.
+        high = min(2, integer_range(dtype)[1] + 1)
+        return source.integers(0, high, shape).astype(dtype.numpy)
+    if dtype.kind == "bool":
+        return source.integers(0, 2, shape).astype(bool)
+    return source.standard_normal(shape).astype(dtype.numpy)
+
+
+def _memory(device: Device) -> int | None:
+    try:
+        return device.memory_stats().allocated
+    except Unsupported:
+        return None
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, list):
+        return f"sequence of {len(value)}"
+    if isinstance(value, Tensor | np.ndarray):
+        dtype = "string" if str(value.dtype) == "object" else value.dtype
+        return f"{dtype}{list(value.shape)}"
+    return "nothing" if value is None else type(value).__name__
+
+
+def _print(found: dict[str, Any]) -> None:
+    out = console()
+    rows = table("", "name", "type")
+    for which in ("inputs", "outputs"):
+        for name, text in found[which].items():
+            rows.add_row(which.removesuffix("s"), name, text)
+    out.print(rows)
+    times = table(*[f">{name} ms" for name in found["seconds"]])
+    times.add_row(*[f"{1e3 * s:.3f}" for s in found["seconds"].values()])
+    out.print()
+    out.print(times)
+    if found["memory"] is not None:
+        out.print(f"\nmemory in use on {found['device']}: {amount(found['memory'])}")
+    routes = table("device", "route", ">calls", "operators")
+    seen = sorted({(r["device"], r["route"]) for r in found["report"]})
+    for device, route in seen:
+        own = [r for r in found["report"] if (r["device"], r["route"]) == (device, route)]
+        names = ", ".join(sorted(r["operator"] for r in own))
+        routes.add_row(device, route, str(sum(r["calls"] for r in own)), names)
+    out.print()
+    out.print(routes)

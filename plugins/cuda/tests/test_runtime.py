@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 import numpy as np
@@ -14,13 +15,16 @@ from hal_cuda.standin import StandinDriver
 
 
 def test_memory_is_counted_and_goes_back(standin):
+    gc.collect()
+    standin.synchronize()
+    hal.zeros(1, dtype=hal.float32, device=standin)  # the constant that zeros are made of stays
     before = standin.memory_stats()
     x = hal.zeros(1000, dtype=hal.float32, device=standin)
     during = standin.memory_stats()
     assert during.allocated >= before.allocated + 4000
     assert during.peak >= during.allocated
     del x
-    assert standin.memory_stats().allocations <= before.allocations + 1
+    assert standin.memory_stats().allocations == before.allocations
 
 
 def test_large_copies_go_through_a_ring_of_pinned_blocks():

@@ -6,6 +6,7 @@ import os
 
 from hal.errors import DeviceError
 from hal.plugin import CONTRACT_VERSION, Backend, Devices, Runtime
+from hal_cuda.collectives import identity
 from hal_cuda.driver import GpuDriver
 from hal_cuda.probe import probe
 from hal_cuda.runtime import CudaRuntime
@@ -41,6 +42,10 @@ class CudaBackend(Backend):
         if _wants_standin():
             return CudaRuntime(StandinDriver())
         return CudaRuntime(GpuDriver(index, several=len(found.found) > 1))
+
+    def communicator_identity(self) -> bytes:
+        """Return a new identity of a group of GPUs."""
+        return identity()
 
 
 def _wants_standin() -> bool:

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from hal.dtypes import DType
 from hal.errors import ValueRangeError
 from hal.ops import Operator
-from hal.plugin import Kernel, MemoryStats, Runtime, Signature
+from hal.plugin import Communicator, Kernel, MemoryStats, Runtime, Signature
 from hal_cuda.array import Array, Borrowed
+from hal_cuda.collectives import join
 from hal_cuda.kernels import find_kernel
 from hal_cuda.staging import Staging
 
@@ -92,6 +93,12 @@ class CudaRuntime(Runtime):
     def stream_number(self, stream: Any) -> int | None:
         """Return the stream's address."""
         return int(stream.__cuda_stream__()[1])
+
+    # several devices
+
+    def communicator(self, identity: bytes, rank: int, size: int) -> Communicator:
+        """Return this GPU's end of a group, through NCCL."""
+        return join(self.driver, identity, rank, size)
 
     # work
 

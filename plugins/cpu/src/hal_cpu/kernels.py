@@ -14,6 +14,7 @@ from hal.ops import Operator
 from hal.plugin import Kernel, Signature
 from hal_cpu.jit import find_loop
 from hal_cpu.layers import Run, find_layer
+from hal_cpu.writers import Write, find_writer
 
 __all__ = ["find_kernel"]
 
@@ -110,6 +111,9 @@ def find_kernel(op: Operator, signature: Signature) -> Kernel | None:
     layer = find_layer(op.name, signature)
     if layer is not None:
         return _layer_kernel(layer)
+    writer = find_writer(op, signature)
+    if writer is not None:
+        return _writer_kernel(writer, signature)
     return _reference_kernel(op, signature)
 
 
@@ -165,6 +169,22 @@ def _layer_kernel(layer: Run) -> Kernel:
             layer(outputs[0], *inputs)
 
     return Kernel(into)
+
+
+def _writer_kernel(write: Write, signature: Signature) -> Kernel:
+    out = signature.outputs[0]
+
+    def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
+        with np.errstate(all="ignore"):
+            write(outputs[0], *inputs)
+
+    def new(*inputs: Any) -> Any:
+        result = np.empty(out.shape, out.dtype.numpy)
+        with np.errstate(all="ignore"):
+            write(result, *inputs)
+        return result
+
+    return Kernel(into, (lambda stream: new) if out.nbytes <= _OWN_ALLOCATION else None)
 
 
 def _reference_kernel(op: Operator, signature: Signature) -> Kernel:

@@ -17,6 +17,7 @@ from hal_cpu.threads import share
 __all__ = ["address", "find_loop"]
 
 _ALONE = {"gelu", "silu", "sigmoid", "mish", "softplus", "hard_swish", "erf"}
+_LARGE = {"where"}  # NumPy's way is as good until the compiler's time is made up for.
 _WORTH_SHARING = 1 << 18
 
 
@@ -29,10 +30,12 @@ def find_loop(op: Operator, signature: Signature) -> Kernel | None:
             code = str(module)
         elif op.name in ROWS:
             code, extent, size = find_rows(op.name, signature)
-        elif op.name in _ALONE and all(x is not None and x.contiguous for x in signature.inputs):
-            dtypes = tuple([x.dtype for x in signature.inputs if x is not None])
-            code = _alone(op.name, dtypes, tuple(signature.attributes.items()))
+        elif op.name in _ALONE | _LARGE and _flat(signature):
             extent = signature.outputs[0].size
+            if op.name in _LARGE and extent < _WORTH_SHARING:
+                return None
+            dtypes = tuple([x.dtype for x in (*signature.outputs, *signature.inputs) if x])
+            code = _alone(op.name, dtypes, tuple(signature.attributes.items()))
         else:
             return None
     except NotVectorised:
@@ -44,13 +47,22 @@ def find_loop(op: Operator, signature: Signature) -> Kernel | None:
     return Kernel(_caller(code, arrays, extent, size, large))
 
 
+def _flat(signature: Signature) -> bool:
+    """Return whether all arrays are of one shape and packed, so that they are one walk."""
+    shape = signature.outputs[0].shape
+    return all(x is not None and x.contiguous and x.shape == shape for x in signature.inputs)
+
+
 @cache
 def _alone(name: str, dtypes: tuple[Any, ...], attributes: tuple[tuple[str, Any], ...]) -> str:
-    """Return the code of one elementwise operator on packed memory, of whatever length."""
-    count = len(dtypes)
+    """Return the code of one elementwise operator on packed memory, of whatever length.
+
+    The dtypes are those of the result and of the inputs.
+    """
+    count = len(dtypes) - 1
     steps = ((name, tuple(range(count)), attributes),)
-    layouts = tuple([Layout(dtype, (2,)) for dtype in dtypes])
-    signature = Signature(layouts, layouts[:1], {"steps": steps, "results": (count,)})
+    result, *given = [Layout(dtype, (2,)) for dtype in dtypes]
+    signature = Signature(tuple(given), (result,), {"steps": steps, "results": (count,)})
     return str(chain_module(signature)[0])
 
 

@@ -63,3 +63,10 @@ def test_an_operator_gives_a_result_or_an_error_of_hals(op, data):
     for x in result if isinstance(result, tuple) else (result,):
         assert x.numpy().dtype == x.dtype.numpy
         assert x.numpy().shape == x.shape
+
+
+@pytest.mark.parametrize("size", [0, 1, 3])
+def test_differences_taken_more_often_than_there_are_elements_are_none(cpu, size):
+    x = hal.ones(size, device=cpu)
+    assert hal.diff(x, n=2**62).shape == (0,)
+    assert hal.diff(x, n=size).shape == (0,)

@@ -113,6 +113,7 @@ def diff(
     joined = [part for part in (prepend, x, append) if part is not None]
     result = run("concat", *joined, axis=place) if len(joined) > 1 else x
     before = (slice(None),) * place
-    for _ in range(times):
+    # An axis that is used up stays empty, however often differences are taken.
+    for _ in range(min(times, result.shape[place] + 1)):
         result = run("subtract", result[(*before, slice(1, None))], result[(*before, slice(-1))])
     return run("copy", result) if result is x else result

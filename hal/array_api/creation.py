@@ -53,7 +53,7 @@ def asarray(
         Where the result shall be; where ``obj`` is, or the default device, when left out.
     copy : bool, optional
         True always copies, False raises instead of copying, None copies only if needed: a
-        writable contiguous NumPy array shares its memory with a tensor on the host's device.
+        writable NumPy array shares its memory with a tensor on the host's device.
 
     Raises
     ------

@@ -9,7 +9,7 @@ import numpy as np
 
 from hal import dtypes
 from hal.dtypes import COMPLEX, COMPUTE, FLOATING, NUMERIC, REAL, DType, as_dtype
-from hal.errors import ValueRangeError
+from hal.errors import DTypeError, ValueRangeError
 from hal.ops.operator import (
     REQUIRED,
     Attributes,
@@ -41,6 +41,12 @@ def _reduced(shape: Axes, axes: Axes, keepdims: bool) -> Axes:
     return tuple(n for a, n in enumerate(shape) if a not in axes)
 
 
+def _number(name: str, what: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise DTypeError(f"{name}: {what} must be a number, not {value!r}")
+    return value
+
+
 def _reduction(
     allowed: Sequence[DType],
     result: Callable[[DType], DType] = lambda d: d,
@@ -59,6 +65,8 @@ def _reduction(
                 f"{name} of no elements has no value: {x.shape} is empty along axes {axes}"
             )
         canonical = {**attributes, "keepdims": bool(attributes["keepdims"])}
+        if "correction" in attributes:
+            canonical["correction"] = _number(name, "correction", attributes["correction"])
         canonical["axis"] = axes
         # One axis or all, which is also how the canonical form is spelled.
         if single and axis is not None and not (axis == axes and len(axes) in (1, x.ndim)):

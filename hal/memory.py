@@ -14,7 +14,16 @@ from hal.plugin.layout import extent
 from hal.storage import Spec, Storage, Value
 from hal.stream import Stream, named
 
-__all__ = ["allocate", "base", "from_host", "make_view", "to_host", "use_tensor_class", "wrap"]
+__all__ = [
+    "allocate",
+    "base",
+    "from_device",
+    "from_host",
+    "make_view",
+    "to_host",
+    "use_tensor_class",
+    "wrap",
+]
 
 _new = object.__new__
 _tensor_class: type[Value] = Value
@@ -97,6 +106,19 @@ def from_host(host: Any, device: Device) -> Value:
         packed = np.ascontiguousarray(host, dtype=dtype.numpy).reshape(host.shape)
         device.runtime.upload(value._array, packed, stream.handle)
     return value
+
+
+def from_device(value: Value, device: Device) -> Value:
+    """Return a copy of a tensor on another device; through the host where there is no other way."""
+    spec = value._spec
+    runtime = spec.device.runtime
+    if not (spec.size and spec.contiguous and device.runtime.reaches(runtime)):
+        return from_host(to_host(value), device)
+    stream = device.current_stream()
+    made = allocate(device.spec(spec.dtype, spec.shape), stream)
+    base(value)[0].read_on(stream)
+    device.runtime.copy_peer(made._array, runtime, value._array, stream.handle)
+    return made
 
 
 def to_host(value: Value) -> Any:

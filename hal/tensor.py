@@ -20,7 +20,7 @@ from hal.errors import (
     ValueRangeError,
 )
 from hal.indexing import get_item, set_item
-from hal.memory import from_host, to_host, use_tensor_class
+from hal.memory import from_device, from_host, to_host, use_tensor_class
 from hal.ops import operators
 from hal.ops.rules import as_shape
 from hal.storage import Value
@@ -268,11 +268,10 @@ class Tensor(Arithmetic):
         if target is self.device or self.device.traces(target):
             return self
         target.check_dtype(self.dtype)
-        host = to_host(self)
         if stream is None:
-            return from_host(host, target)  # type: ignore[return-value]
+            return from_device(self, target)  # type: ignore[return-value]
         with stream:
-            return from_host(host, target)  # type: ignore[return-value]
+            return from_device(self, target)  # type: ignore[return-value]
 
     def reshape(self, *shape: Any) -> Tensor:
         """Return the elements in another shape, as a view where the memory allows; -1 fills in.

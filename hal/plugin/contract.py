@@ -150,6 +150,28 @@ class Runtime(ABC):
 
     # several devices; optional
 
+    def reaches(self, runtime: Runtime) -> bool:
+        """Return whether :meth:`copy_peer` copies from another device, of whatever backend."""
+        return False
+
+    def copy_peer(self, array: Any, runtime: Runtime, source: Any, stream: Any) -> None:
+        """Copy a contiguous array of another device into a contiguous one of this, in stream order.
+
+        Asked only where :meth:`reaches` says so; hal copies through the host elsewhere.
+
+        Parameters
+        ----------
+        array : object
+            Where to, on this device.
+        runtime : Runtime
+            The other device's.
+        source : object
+            The other device's array; hal keeps it until the copy is done.
+        stream : object
+            A stream of this device, which already waits for what wrote the source.
+        """
+        raise NotImplementedError
+
     def communicator(self, identity: bytes, rank: int, size: int) -> Communicator:
         """Return this device's end of a group; waits until every device of it has come.
 

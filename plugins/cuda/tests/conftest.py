@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 import hal
-from hal.plugin import hookimpl, register, unregister
+from hal.plugin import Devices, hookimpl, register, unregister
 from hal_cuda.backend import CudaBackend
 from hal_cuda.runtime import CudaRuntime
 from hal_cuda.standin import StandinDriver, compiler, standin_devices
 
 
 class StandinBackend(CudaBackend):
-    """The plugin as it is with HAL_CUDA=standin, beside the one that looks for GPUs."""
+    """The plugin as it is with HAL_CUDA=standin, twice, beside the one that looks for GPUs."""
 
     name = "cuda_standin"
 
     def devices(self):
-        return standin_devices()
+        (first,) = standin_devices().found
+        return Devices((first, replace(first, index=1)))
 
     def open(self, index):
         return CudaRuntime(StandinDriver())

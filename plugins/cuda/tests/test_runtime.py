@@ -119,3 +119,19 @@ def test_a_compiled_function_is_fused_and_replayed(standin, driver):
         np.testing.assert_allclose(found, grown / grown.sum(-1, keepdims=True), rtol=1e-5)
         assert driver.launches.count("rows") == 1
         assert driver.launches.count("loop") <= 1 + 3  # the chain, and the copies around a replay
+
+
+def test_tensors_go_from_gpu_to_gpu_without_the_host(standin, driver, monkeypatch):
+    def through_the_host(*arguments):
+        raise AssertionError("the copy went through the host")
+
+    x = hal.asarray([[1.0, 2.0], [3.0, 4.0]], device=standin)
+    other = hal.device("cuda_standin:1")
+    for staging in (standin.runtime._down, other.runtime._up):
+        monkeypatch.setattr(staging, "upload", through_the_host)
+        monkeypatch.setattr(staging, "download", through_the_host)
+    y = x.to_device(other)
+    monkeypatch.undo()
+    assert y.device is other
+    np.testing.assert_array_equal(y.numpy(), x.numpy())
+    np.testing.assert_array_equal(x.T.to_device(other).numpy(), x.T.numpy())

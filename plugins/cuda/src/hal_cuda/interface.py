@@ -57,6 +57,9 @@ class Driver(Protocol):
     def copy(self, to: int, start: int, nbytes: int, stream: Any) -> None:
         """Enqueue a copy within the device."""
 
+    def copy_peer(self, to: int, other: Any, start: int, nbytes: int, stream: Any) -> None:
+        """Enqueue a copy from the memory of another driver's device."""
+
     def clear(self, pointer: int, nbytes: int, stream: Any) -> None:
         """Enqueue setting bytes to zero."""
 

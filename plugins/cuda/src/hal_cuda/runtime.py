@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
@@ -95,6 +96,16 @@ class CudaRuntime(Runtime):
         return int(stream.__cuda_stream__()[1])
 
     # several devices
+
+    def reaches(self, runtime: Runtime) -> bool:
+        """Return whether it is another GPU: the driver goes through the host where it has to."""
+        return isinstance(runtime, CudaRuntime)
+
+    def copy_peer(self, array: Any, runtime: Runtime, source: Any, stream: Any) -> None:
+        """Copy from another GPU."""
+        assert isinstance(runtime, CudaRuntime)
+        nbytes = prod(array.shape) * array.dtype.itemsize
+        self.driver.copy_peer(array.pointer, runtime.driver, source.pointer, nbytes, stream)
 
     def communicator(self, identity: bytes, rank: int, size: int) -> Communicator:
         """Return this GPU's end of a group, through NCCL."""

@@ -214,6 +214,10 @@ class StandinDriver:
         """Copy within the device."""
         stream.run(ctypes.memmove, to, start, nbytes)
 
+    def copy_peer(self, to: int, other: Any, start: int, nbytes: int, stream: Any) -> None:
+        """Copy from another stand-in's memory."""
+        self.copy(to, start, nbytes, stream)
+
     def clear(self, pointer: int, nbytes: int, stream: Any) -> None:
         """Set bytes to zero."""
         stream.run(ctypes.memset, pointer, 0, nbytes)

@@ -32,12 +32,13 @@ class _Borrowed(Storage):
     def __del__(self) -> None:
         if self.device.runtime.synchronous:
             return
-        for stream in {self.stream, *self.readers}:
-            try:
-                self.device.runtime.synchronize(stream.handle)
-            # A finaliser cannot raise: the stream reports the error at its next synchronisation.
-            except Exception as error:
-                stream.failure = stream.failure or error
+        try:
+            if self.readers is not None:
+                self.wait_for_readers(self.stream)
+            self.device.runtime.synchronize(self.stream.handle)
+        # A finaliser cannot raise: the stream reports the error at its next synchronisation.
+        except Exception as error:
+            self.stream.failure = self.stream.failure or error
 
 
 # Export

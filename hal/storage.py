@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from hal.dtypes import DType
 from hal.errors import ShapeError
@@ -63,7 +64,7 @@ class Storage:
     """
 
     __slots__ = (
-        "__weakref__", "buffer", "device", "keep", "nbytes", "owned", "readers", "stream",
+        "__weakref__", "buffer", "device", "keep", "nbytes", "owned", "readers", "reads", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -81,32 +82,45 @@ class Storage:
         self.stream = stream
         self.owned = owned
         self.keep = keep
-        self.readers: set[Stream] = set()
+        # The other streams that read it since it was written, without keeping them alive, and
+        # how many they were: the default stream stands in for those that are gone.
+        self.readers: WeakSet[Stream] | None = None
+        self.reads = 0
 
     def read_on(self, stream: Stream) -> None:
         """Order a read on ``stream`` behind the last write."""
         if self.stream is not stream:
             stream.wait_stream(self.stream)
-            self.readers.add(stream)
+            readers = self.readers
+            if readers is None:
+                readers = self.readers = WeakSet()
+            if stream not in readers:
+                readers.add(stream)
+                self.reads += 1
 
     def write_on(self, stream: Stream) -> None:
         """Order a write on ``stream`` behind the last write and every read."""
         if self.stream is not stream:
             stream.wait_stream(self.stream)
             self.stream = stream
-        for reader in self.readers:
-            if reader is not stream:
-                stream.wait_stream(reader)
-        self.readers.clear()
+        if self.readers is not None:
+            self.wait_for_readers(stream)
+
+    def wait_for_readers(self, stream: Stream) -> None:
+        """Make a stream wait for every other that read since the last write."""
+        readers, reads = list(self.readers or ()), self.reads
+        self.readers, self.reads = None, 0
+        for reader in readers:
+            stream.wait_stream(reader)
+        if len(readers) < reads:
+            stream.wait_stream(self.device.default_stream)
 
     def __del__(self) -> None:
-        if not self.owned:
-            return
         try:
-            for reader in self.readers:
-                if reader is not self.stream:
-                    self.stream.wait_stream(reader)
-            self.device.runtime.free(self.buffer, self.stream.handle)
+            if self.readers is not None:
+                self.wait_for_readers(self.stream)
+            if self.owned:
+                self.device.runtime.free(self.buffer, self.stream.handle)
         # A finaliser cannot raise: the stream reports the error at its next synchronisation.
         except Exception as error:
             self.stream.failure = self.stream.failure or error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -58,6 +59,18 @@ class Stream:
         self.handle = self.device.runtime.stream()
         self.pending: str | None = None
         self.failure: Exception | None = None
+
+    def __del__(self) -> None:
+        # Whoever would have waited for this stream waits for the default one from now on.
+        if sys.is_finalizing() or not hasattr(self, "handle") or self.device.runtime.synchronous:
+            return
+        home = self.device.default_stream
+        try:
+            home.wait_stream(self)
+            home.pending = home.pending or self.pending
+        # A finaliser cannot raise: the default stream reports the error.
+        except Exception as error:
+            home.failure = home.failure or error
 
     def __enter__(self) -> Stream:
         levels = _chosen.get()

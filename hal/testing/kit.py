@@ -45,6 +45,10 @@ class Task:
         if self.rule is not None:
             yield from run_rule(self.rule, found)
         elif self.op is not None and self.dtype is not None:
+            if self.dtype not in found.info.dtypes:
+                reason = f"the device has no {self.dtype}"
+                yield Outcome(self.op.name, self.dtype.name, "any", "", "unsupported", reason)
+                return
             for case in cases_of(self.op, self.dtype, quick):
                 yield run_case(case, found)
 

@@ -16,7 +16,7 @@ from hal.testing.outcome import Outcome
 
 __all__ = ["Rule", "all_rules", "rule", "run_rule"]
 
-CHAPTERS = ("backend", "copies", "order", "memory", "kernels", "errors", "threads")
+CHAPTERS = ("backend", "copies", "order", "memory", "kernels", "programs", "errors", "threads")
 """The chapters of the rules; a module of :mod:`hal.testing.rules` holds each."""
 
 
@@ -80,12 +80,16 @@ def all_rules(only: tuple[str, ...] = ()) -> list[Rule]:
     """
     for chapter in CHAPTERS:
         import_module(f"hal.testing.rules.{chapter}")
-    found = [r for r in _rules if not only or any(o == r.chapter or o in r.name for o in only)]
+    found = [r for r in _rules if not only or any(_named(r, o) for o in only)]
     if not found:
         raise ValueRangeError(
             f"no rule is called {', '.join(only)}; chapters are: {', '.join(CHAPTERS)}"
         )
     return sorted(found, key=lambda r: CHAPTERS.index(r.chapter))
+
+
+def _named(found: Rule, name: str) -> bool:
+    return name == found.chapter if name in CHAPTERS else name in found.name
 
 
 def run_rule(found: Rule, device: Device) -> Iterator[Outcome]:

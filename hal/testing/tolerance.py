@@ -55,6 +55,9 @@ _LINEAR = frozenset(
         "convolution_transpose", "average_pool", "adaptive_average_pool",
     }
 )  # fmt: skip
+_CANCELLING = frozenset({"logaddexp"})
+"""Operators on each element that add what may cancel: the larger input and a correction."""
+
 _FACTORS = frozenset({"prod", "cumulative_prod"})
 _MATRICES = frozenset({"linear algebra", "fourier"})
 
@@ -122,7 +125,7 @@ def bound(
     work = min(eps, epsilon(float32)) if dtype.bits < 32 else eps
     if op.name == "fused":
         work = eps  # Each step may be rounded to the dtype, or none but the last.
-    elif op.family in ("elementwise", "creation"):
+    elif op.family in ("elementwise", "creation") and op.name not in _CANCELLING:
         steps = _STEPS.get(op.name, 4.0)
         return eps * (1 if dtype.bits < 32 else steps) * size + _flushed(dtype)
     length = terms(op, attributes, inputs, expected)

@@ -109,7 +109,7 @@ def _expand(F: Any, x: Any, shape: Any) -> Any:
 
 
 @operator("Range", host=(0, 1, 2))
-def _range(F: Any, start: Any, limit: Any, delta: Any) -> Any:
+def _range(F: Any, start: Any, limit: Any, delta: Any, *, stash_type: int = 1) -> Any:
     dtype = dtype_of(start)
     for number in (start, limit, delta):
         if number.size != 1:

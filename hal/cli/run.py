@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="NAME", help="the device, such as cpu:0")
     parser.add_argument("--repeat", type=int, default=10, metavar="N", help="timed runs (10)")
     parser.add_argument("--precision", choices=("highest", "high", "medium"), default="highest")
+    parser.add_argument("--compile", action="store_true", help="run it as a compiled program")
     parser.add_argument("--profile", metavar="FILE", help="write a trace of each node")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random inputs (0)")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the model and print what came of it."""
     if arguments.repeat < 1:
         raise ValueRangeError(f"--repeat is {arguments.repeat}; it must be 1 or more")
-    session = load(arguments.model, arguments.device)
+    session = load(arguments.model, arguments.device, compile=arguments.compile)
     inputs = _inputs(session, arguments)
     options = {"precision": arguments.precision}
     outputs = session.run(inputs, **options)

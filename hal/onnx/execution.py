@@ -12,7 +12,7 @@ from hal.errors import DeviceError, HalError, ModelError, Unsupported
 from hal.onnx.context import Context
 from hal.onnx.graph import Graph, Step
 from hal.onnx.limits import Limits
-from hal.onnx.values import Constant, is_text, to_device, to_host
+from hal.onnx.values import Constant, describe, is_text, to_device, to_host
 from hal.tensor import Tensor
 
 __all__ = ["Run"]
@@ -140,7 +140,8 @@ class Run:
             raise ModelError(f"{step}: {error}") from error
         # An operator's function may stumble over inputs that no type of ONNX allows.
         except Exception as error:
-            raise ModelError(f"{step} does not fit its inputs: {error}") from error
+            given = ", ".join(describe(self._resolved(v)) for v in values)
+            raise ModelError(f"{step} does not fit its inputs ({given}): {error}") from error
         results = found if isinstance(found, tuple) else (found,)
         if len(results) < len(step.outputs):
             raise ModelError(f"{step} names {len(step.outputs)} results; it has {len(results)}")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hal.onnx.execution import Run
-from hal.onnx.graph import Graph
+from hal.onnx.graph import Graph, Step
 
-__all__ = ["fold_constants"]
+__all__ = ["changes", "fold_constants"]
 
 # A result that is much larger than what it is made of is rather made anew in each run.
 _GROWTH = 16
@@ -30,7 +28,7 @@ def fold_constants(graph: Graph, run: Run, replaceable: set[str]) -> None:
     for step in graph.steps:
         names = [n for n in (*step.inputs, *step.captured) if n]
         found = None
-        if all(n in known for n in names) and not _changes(step):
+        if all(n in known for n in names) and not changes(step):
             found = run.fold(graph, step)
             grown = sum(c.nbytes for c in found)
             if grown > _SLACK + _GROWTH * sum(known[n].nbytes for n in names):
@@ -45,12 +43,13 @@ def fold_constants(graph: Graph, run: Run, replaceable: set[str]) -> None:
     _forget_unused(graph, replaceable)
 
 
-def _changes(step: Any) -> bool:
+def changes(step: Step) -> bool:
+    """Whether a node gives another result each time, for it draws random numbers."""
     if step.body is not None:
-        return any(_changes(s) for s in step.body.steps)
-    if step.definition.random:
+        return any(changes(s) for s in step.body.steps)
+    if step.definition is not None and step.definition.random:
         return True
-    return any(_changes(s) for g in step.graphs() for s in g.steps)
+    return any(changes(s) for g in step.graphs() for s in g.steps)
 
 
 def _forget_unused(graph: Graph, replaceable: set[str]) -> None:

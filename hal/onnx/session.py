@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from typing import Any
 
 from hal.device import as_device
-from hal.errors import DTypeError, ValueRangeError
+from hal.errors import DTypeError, Unsupported, ValueRangeError
 from hal.onnx.execution import Run
-from hal.onnx.folding import fold_constants
+from hal.onnx.folding import changes, fold_constants
 from hal.onnx.graph import Builder
 from hal.onnx.limits import Limits
 from hal.onnx.profile import Profile, Recorder
@@ -17,9 +17,13 @@ from hal.onnx.reading import check_model, damage, read_model
 from hal.onnx.types import ValueType, checked, value_type
 from hal.onnx.values import is_text, to_device
 from hal.precision import precision as precision_level
+from hal.program import compile as compile_function
 from hal.stream import Stream
 
 __all__ = ["Session", "load"]
+
+
+_SHAPES = 32
 
 
 class Session:
@@ -35,7 +39,9 @@ class Session:
     model : onnx.ModelProto
     """
 
-    def __init__(self, source: Any, device: Any, limits: Limits, check: bool) -> None:
+    def __init__(
+        self, source: Any, device: Any, limits: Limits, check: bool, compile: bool
+    ) -> None:
         self.device = as_device(device)
         self.limits = limits
         with damage():
@@ -51,6 +57,14 @@ class Session:
             self.outputs: tuple[ValueType, ...] = tuple(value_type(o) for o in graph.output)
         self._declared = declared
         fold_constants(self._graph, Run(self.device, limits), set(declared))
+        self._compiled: Any = None
+        if compile:
+            if any(map(changes, self._graph.steps)):
+                raise Unsupported(
+                    "the model draws random numbers, which a compiled program would repeat; load "
+                    "it without compile"
+                )
+            self._compiled = compile_function(self._calculate, device=self.device, limit=_SHAPES)
 
     def __call__(self, **inputs: Any) -> dict[str, Any]:
         """Run the model on inputs given by name; see :meth:`run`."""
@@ -108,7 +122,7 @@ class Session:
                 stack.enter_context(stream)
             if precision is not None:
                 stack.enter_context(precision_level(precision))
-            return self._run(Run(self.device, self.limits), inputs, outputs)
+            return self._run(inputs, outputs)
 
     def profile(self, inputs: Mapping[str, Any], repeat: int = 1) -> Profile:
         """Run the model and measure each node; the device is waited for after each.
@@ -141,16 +155,21 @@ class Session:
         self.run(inputs)
         recorder = Recorder(self.device)
         for _ in range(repeat):
-            self._run(Run(self.device, self.limits, recorder), inputs, None)
+            self._run(inputs, None, Run(self.device, self.limits, recorder))
         return recorder.profile(repeat)
 
     def _run(
-        self, run: Run, inputs: Mapping[str, Any], outputs: Iterable[str] | None
+        self, inputs: Mapping[str, Any], outputs: Iterable[str] | None, run: Run | None = None
     ) -> dict[str, Any]:
-        names = self._wanted(outputs)
-        found = run.graph(self._graph, self._given(inputs))
+        names, given = self._wanted(outputs), self._given(inputs)
+        calculate = self._compiled if self._compiled and run is None else self._calculate
+        found = calculate(given) if run is None else calculate(given, run)
         values = dict(zip(self._graph.outputs, found, strict=True))
-        return {name: self._placed(values[name]) for name in names}
+        return {name: values[name] for name in names}
+
+    def _calculate(self, given: dict[str, Any], run: Run | None = None) -> list[Any]:
+        run = run or Run(self.device, self.limits)
+        return [self._placed(value) for value in run.graph(self._graph, given)]
 
     def _wanted(self, outputs: Iterable[str] | None) -> list[str]:
         if outputs is None:
@@ -195,6 +214,7 @@ def load(
     *,
     limits: Limits | None = None,
     check: bool = True,
+    compile: bool = False,
 ) -> Session:
     """Read an ONNX model and make it ready to run on a device.
 
@@ -208,6 +228,10 @@ def load(
         What the model may take; see :class:`hal.onnx.Limits`.
     check : bool
         Whether the onnx package's checker looks at the model too.
+    compile : bool
+        Whether to run the model as a compiled program, one for each set of input shapes (the 32
+        used last are kept), as :func:`hal.compile` makes them. Quicker from the second call on
+        with the same shapes; not for models whose shapes or branches depend on values.
 
     Returns
     -------
@@ -232,4 +256,4 @@ def load(
     >>> [(i.name, str(i)) for i in session.inputs]
     [('x', 'float32[n]')]
     """
-    return Session(source, device, limits or Limits(), check)
+    return Session(source, device, limits or Limits(), check, compile)

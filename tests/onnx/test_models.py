@@ -366,6 +366,16 @@ def test_whole_models_equal_onnx_runtime(make):
             np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("make", [m for m in MODELS if m is not forest], ids=lambda f: f.__name__)
+def test_compiled_models_equal_themselves(make):
+    model, inputs = make()
+    eager = hal.onnx.load(model, "cpu:0", check=False).run(inputs)
+    session = hal.onnx.load(model, "cpu:0", check=False, compile=True)
+    for _ in range(2):
+        for name, value in session.run(inputs).items():
+            np.testing.assert_allclose(value.numpy(), eager[name].numpy(), rtol=1e-5, atol=1e-5)
+
+
 def test_a_model_runs_at_any_batch_size_and_length():
     model, inputs = encoder()
     session = hal.onnx.load(model, "cpu:0", check=False)

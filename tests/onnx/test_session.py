@@ -30,6 +30,30 @@ def test_a_session_is_called_with_names(session):
     assert {n: v.tolist() for n, v in found.items()} == {"y": [3, 8], "z": [6, 12]}
 
 
+def test_a_compiled_session_makes_a_program_for_each_shape(text_model):
+    session = hal.onnx.load(text_model(LINE), "cpu:0", compile=True)
+    for size in (2, 3, 2):
+        ones = np.ones(size, np.float32)
+        assert session(x=ones, w=ones)["z"].tolist() == [2] * size
+        assert list(session.run({"x": ones, "w": ones}, ["z"])) == ["z"]
+    assert session.profile({"x": ONE, "w": TWO}).rows
+
+
+def test_a_model_whose_shapes_depend_on_values_is_not_compiled(text_model):
+    graph = "g (float[n] x) => (int64[1, m] y) { y = NonZero(x) }"
+    assert hal.onnx.load(text_model(graph), "cpu:0")(x=ONE)["y"].shape == (1, 2)
+    with pytest.raises(hal.ModelError, match=r"node NonZero.*only when it runs"):
+        hal.onnx.load(text_model(graph), "cpu:0", compile=True)(x=ONE)
+
+
+def test_a_model_that_draws_random_numbers_is_not_compiled(text_model):
+    model = text_model("g (float[n] x) => (float[n] y) { y = RandomNormalLike(x) }")
+    session = hal.onnx.load(model, "cpu:0")
+    assert session(x=ONE)["y"].tolist() != session(x=ONE)["y"].tolist()
+    with pytest.raises(hal.Unsupported, match="random numbers"):
+        hal.onnx.load(model, "cpu:0", compile=True)
+
+
 def test_only_the_outputs_asked_for_are_returned(session):
     assert list(session.run({"x": ONE, "w": TWO}, ["z"])) == ["z"]
 

@@ -78,6 +78,7 @@ class Case:
             host = np.empty(layout.shape, layout.dtype.numpy)
             driver.copy_out(host.ctypes.data, output.pointer, host.nbytes, stream)
             found.append(host)
+        driver.synchronize(stream)
         return found
 
     def upload(self, driver, stream, array, layout):

@@ -35,12 +35,13 @@ class Buffer:
 class Stream:
     """A stream of cuda.core with its handle at hand."""
 
-    __slots__ = ("__weakref__", "core", "handle", "scratch")
+    __slots__ = ("__weakref__", "capturing", "core", "handle", "scratch")
 
     def __init__(self, core: Any) -> None:
         self.core = core
         self.handle = core.handle
         self.scratch: Buffer | None = None
+        self.capturing = False
 
     def __cuda_stream__(self) -> tuple[int, int]:
         return (0, int(self.handle))
@@ -60,7 +61,12 @@ class GpuDriver:
 
     def __init__(self, index: int, several: bool) -> None:
         from cuda.bindings import driver
-        from cuda.core import Device, DeviceMemoryResource, DeviceMemoryResourceOptions
+        from cuda.core import (
+            Device,
+            DeviceMemoryResource,
+            DeviceMemoryResourceOptions,
+            GraphMemoryResource,
+        )
         from cuda.core.utils import FileStreamProgramCache
 
         self.index = index
@@ -84,6 +90,8 @@ class GpuDriver:
             self._pool = DeviceMemoryResource(device, DeviceMemoryResourceOptions())
             keep = driver.CUmemPool_attribute.CU_MEMPOOL_ATTR_RELEASE_THRESHOLD
             check(driver.cuMemPoolSetAttribute(self._pool.handle, keep, _uint64(2**64 - 1)))
+            # Memory that a captured graph takes and gives back each time it runs.
+            self._graph_memory = GraphMemoryResource(device)
             self._programs = FileStreamProgramCache(max_size_bytes=1 << 30)
 
     def use(self) -> None:
@@ -99,7 +107,8 @@ class GpuDriver:
         """Return device memory in the order of a stream."""
         self.use()
         with _translating(f"{nbytes} bytes were asked for"):
-            buffer = Buffer(self._pool.allocate(max(nbytes, 1), stream=stream.core), max(nbytes, 1))
+            source = self._graph_memory if stream.capturing else self._pool
+            buffer = Buffer(source.allocate(max(nbytes, 1), stream=stream.core), max(nbytes, 1))
         with self._lock:
             self._live += 1
         return buffer
@@ -262,6 +271,7 @@ class GpuDriver:
         with _translating("the work could not be captured"):
             builder = stream.core.create_graph_builder()
             builder.begin_building("thread_local")
+        stream.capturing = True
         try:
             enqueue()
         except BaseException:
@@ -270,6 +280,8 @@ class GpuDriver:
                 builder.end_building()
                 builder.close()
             raise
+        finally:
+            stream.capturing = False
         with _translating("the work could not be captured"):
             return builder.end_building().complete()
 

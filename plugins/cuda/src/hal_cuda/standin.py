@@ -2,8 +2,8 @@
 
 With ``HAL_CUDA=standin`` in the environment the backend offers it as ``cuda:0``, marked as
 emulated. It runs this package's own sources, so that everything but the vendor's driver and
-libraries can be tried and tested where no GPU is. It shows nothing about speed, and no races
-between threads.
+libraries can be tried and tested where no GPU is. Its streams are threads, so that work is late as
+it is on a GPU. It shows nothing about speed, and no races between the threads of a kernel.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -27,6 +26,7 @@ from hal.errors import DeviceError, DeviceLost, OutOfMemory
 from hal.plugin import DeviceInfo, Devices, MemoryStats
 from hal_cuda.launch import Arguments
 from hal_cuda.source import BLOCK, Source, bundle
+from hal_cuda.standin_order import StandinEvent, StandinStream, Work
 from hal_cuda.types import SUPPORTED
 
 __all__ = ["StandinDriver", "build", "compiler", "standin_devices"]
@@ -115,30 +115,6 @@ class _Buffer:
         self.nbytes = nbytes
 
 
-class _Mark:
-    nanoseconds = 0
-
-
-class _Recording(list[tuple[Callable[..., Any], tuple[Any, ...]]]):
-    """Calls to make again."""
-
-
-class _Stream:
-    recording: _Recording | None = None
-
-    def __init__(self, address: int | None = None) -> None:
-        self.address = id(self) if address is None else address
-
-    def __cuda_stream__(self) -> tuple[int, int]:
-        return 0, self.address
-
-    def run(self, function: Callable[..., Any], *arguments: Any) -> None:
-        if self.recording is None:
-            function(*arguments)
-        else:
-            self.recording.append((function, arguments))
-
-
 class StandinDriver:
     """What :class:`hal_cuda.driver.GpuDriver` does, on the host.
 
@@ -191,7 +167,7 @@ class StandinDriver:
         with self._lock:
             del self._live[buffer.pointer]
             self._used -= buffer.nbytes
-        buffer.bytes[:] = 0xDD
+        stream.run(buffer.bytes.fill, 0xDD)
 
     def pinned(self, nbytes: int) -> _Buffer:
         """Return host memory."""
@@ -254,51 +230,55 @@ class StandinDriver:
 
         stream.run(run)
 
-    def stream(self) -> _Stream:
-        """Return a stream, on which everything is done at once."""
-        return _Stream()
+    def stream(self) -> StandinStream:
+        """Return a new stream."""
+        return StandinStream()
 
-    def foreign_stream(self, handle: int) -> _Stream:
+    def foreign_stream(self, handle: int) -> StandinStream:
         """Return a stream with an address."""
-        return _Stream(handle)
+        return StandinStream(handle)
 
-    def event(self) -> _Mark:
+    def event(self) -> StandinEvent:
         """Return an event."""
-        return _Mark()
+        return StandinEvent()
 
-    def record(self, event: _Mark, stream: Any) -> None:
-        """Note the time."""
-        event.nanoseconds = time.perf_counter_ns()
+    def record(self, event: StandinEvent, stream: StandinStream) -> None:
+        """Put the event behind the stream's work."""
+        event.record(stream)
 
-    def wait(self, event: _Mark, stream: Any) -> None:
-        """Do nothing: everything is done at once."""
+    def wait(self, event: StandinEvent, stream: StandinStream) -> None:
+        """Make the stream's later work wait for the event."""
+        event.wait(stream)
 
-    def query(self, event: _Mark) -> bool:
-        """Return true."""
-        return True
+    def query(self, event: StandinEvent) -> bool:
+        """Return whether the event is complete."""
+        return event.query()
 
-    def elapsed(self, start: _Mark, end: _Mark) -> float:
+    def elapsed(self, start: StandinEvent, end: StandinEvent) -> float:
         """Return the milliseconds between two events."""
-        return (end.nanoseconds - start.nanoseconds) / 1e6
+        return (end.nanoseconds() - start.nanoseconds()) / 1e6
 
-    def synchronize(self, stream: Any) -> None:
-        """Raise what a test has ordered."""
+    def synchronize(self, stream: StandinStream) -> None:
+        """Wait for the stream; raise what a test has ordered."""
+        stream.synchronize()
         self._raise()
 
-    def synchronize_event(self, event: _Mark) -> None:
-        """Raise what a test has ordered."""
+    def synchronize_event(self, event: StandinEvent) -> None:
+        """Wait for the event; raise what a test has ordered."""
+        event.synchronize()
         self._raise()
 
-    def capture(self, stream: Any, enqueue: Callable[[], None]) -> Any:
+    def capture(self, stream: StandinStream, enqueue: Callable[[], None]) -> Any:
         """Record what is enqueued instead of doing it."""
-        stream.recording = _Recording()
+        recorded: list[Work] = []
+        stream.recording = recorded
         try:
             enqueue()
-            return stream.recording
         finally:
             stream.recording = None
+        return recorded
 
-    def replay(self, recording: Any, stream: Any) -> None:
+    def replay(self, recording: Any, stream: StandinStream) -> None:
         """Do what was recorded."""
         for function, arguments in recording:
             stream.run(function, *arguments)

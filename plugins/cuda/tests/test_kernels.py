@@ -12,6 +12,7 @@ import hal
 from hal import dtypes
 from hal.ops import evaluate_reference, operators
 from hal.plugin import Layout, Signature, extent
+from hal_cuda.driver import compiled
 from hal_cuda.kernels import find_kernel
 from hal_cuda.source import bundle
 from hal_cuda.standin import StandinDriver, compiler
@@ -347,3 +348,15 @@ def test_kernels_compile_for_every_architecture(family):
         nvrtc.nvrtcGetProgramLog(program, log)
         assert int(status) == 0, log.decode()[:4000]
         nvrtc.nvrtcDestroyProgram(program)
+
+
+def test_a_program_is_compiled_for_its_chip_and_kept_on_disk(tmp_path):
+    pytest.importorskip("cuda.core", reason="needs pip install 'hal-cuda[test]'")
+    from cuda.core.utils import FileStreamProgramCache
+
+    (source,) = sources([Case("add", values(dtypes.float32, (9,)), values(dtypes.float32, (9,)))])
+    cache = FileStreamProgramCache(tmp_path)
+    made = [compiled(source, (9, 0), cache).code for _ in range(2)]
+    assert made[0] == made[1]
+    assert len([p for p in tmp_path.rglob("*") if p.is_file() and p.stat().st_size]) == 1
+    assert compiled(source, (8, 0), cache).code != made[0]

@@ -106,9 +106,12 @@ class GpuDriver:
     def allocate(self, nbytes: int, stream: Stream) -> Buffer:
         """Return device memory in the order of a stream."""
         self.use()
-        with _translating(f"{nbytes} bytes were asked for"):
-            source = self._graph_memory if stream.capturing else self._pool
+        source = self._graph_memory if stream.capturing else self._pool
+        # Written out, as in what follows: a context manager would cost as much as the call.
+        try:
             buffer = Buffer(source.allocate(max(nbytes, 1), stream=stream.core), max(nbytes, 1))
+        except Exception as error:
+            raise translated(error, f"{nbytes} bytes were asked for") from error
         with self._lock:
             self._live += 1
         return buffer
@@ -125,8 +128,10 @@ class GpuDriver:
     def free(self, buffer: Buffer, stream: Stream) -> None:
         """Give memory back in the order of a stream."""
         self.use()
-        with _translating():
+        try:
             buffer.core.close(stream.core)
+        except Exception as error:
+            raise translated(error) from error
         with self._lock:
             self._live -= 1
 
@@ -160,11 +165,6 @@ class GpuDriver:
         """Copy to host memory."""
         self.use()
         check(self._api.cuMemcpyDtoHAsync(host, pointer, nbytes, stream.handle))
-
-    def copy(self, to: int, start: int, nbytes: int, stream: Stream) -> None:
-        """Copy within the device."""
-        self.use()
-        check(self._api.cuMemcpyDtoDAsync(to, start, nbytes, stream.handle))
 
     def copy_peer(self, to: int, other: GpuDriver, start: int, nbytes: int, stream: Stream) -> None:
         """Copy from another device's memory."""
@@ -232,14 +232,18 @@ class GpuDriver:
     def record(self, event: Any, stream: Stream) -> None:
         """Record an event behind what a stream was given so far."""
         self.use()
-        with _translating():
+        try:
             stream.core.record(event)
+        except Exception as error:
+            raise translated(error) from error
 
     def wait(self, event: Any, stream: Stream) -> None:
         """Make a stream's later work wait for an event, of this device or another."""
         self.use()
-        with _translating():
+        try:
             stream.core.wait(event)
+        except Exception as error:
+            raise translated(error) from error
 
     def query(self, event: Any) -> bool:
         """Return whether an event is complete."""

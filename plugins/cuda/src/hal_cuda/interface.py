@@ -19,8 +19,6 @@ class Driver(Protocol):
     ----------
     index : int
     multiprocessors : int
-    capability : tuple of int
-        The compute capability, such as ``(9, 0)``.
     has_libraries : bool
         Whether the vendor's libraries work on it.
     """
@@ -28,7 +26,6 @@ class Driver(Protocol):
     index: int
     multiprocessors: int
     has_libraries: bool
-    capability: tuple[int, ...]
 
     def use(self) -> None:
         """Make the device the calling thread's, as the vendor's libraries expect."""
@@ -53,9 +50,6 @@ class Driver(Protocol):
 
     def copy_out(self, host: int, pointer: int, nbytes: int, stream: Any) -> None:
         """Enqueue a copy to host memory."""
-
-    def copy(self, to: int, start: int, nbytes: int, stream: Any) -> None:
-        """Enqueue a copy within the device."""
 
     def copy_peer(self, to: int, other: Any, start: int, nbytes: int, stream: Any) -> None:
         """Enqueue a copy from the memory of another driver's device."""

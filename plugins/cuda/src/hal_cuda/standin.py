@@ -129,7 +129,6 @@ class StandinDriver:
     index = 0
     multiprocessors = 2
     has_libraries = False
-    capability: tuple[int, ...] = (9, 0)
 
     def __init__(self, total: int = TOTAL) -> None:
         self.total = total
@@ -186,13 +185,9 @@ class StandinDriver:
         """Copy to host memory."""
         stream.run(ctypes.memmove, host, pointer, nbytes)
 
-    def copy(self, to: int, start: int, nbytes: int, stream: Any) -> None:
-        """Copy within the device."""
-        stream.run(ctypes.memmove, to, start, nbytes)
-
     def copy_peer(self, to: int, other: Any, start: int, nbytes: int, stream: Any) -> None:
         """Copy from another stand-in's memory."""
-        self.copy(to, start, nbytes, stream)
+        stream.run(ctypes.memmove, to, start, nbytes)
 
     def clear(self, pointer: int, nbytes: int, stream: Any) -> None:
         """Set bytes to zero."""

@@ -67,12 +67,6 @@ __device__ inline c128 z_log(c128 z) {
   }
   return make<f64>(m_log(size), angle);
 }
-__device__ inline c128 z_log1p(c128 z) {
-  f64 x = z.re, y = z.im;
-  if (m_abs(x) < 0.5 && m_abs(y) < 0.5)
-    return make<f64>(0.5 * m_log1p(x * (2 + x) + y * y), m_atan2(y, 1 + x));
-  return z_log(make<f64>(1 + x, y));
-}
 __device__ inline c128 z_log2(c128 z) {
   c128 r = z_log(z);
   return make<f64>(r.re * 1.4426950408889634074, r.im * 1.4426950408889634074);
@@ -135,8 +129,9 @@ __device__ inline c128 z_atanh(c128 z) {
   f64 x = z.re, y = z.im;
   if (m_abs(x) > 1e150 || m_abs(y) > 1e150)
     return make<f64>((c128(make<f64>(1, 0)) / z).re, m_copysign(1.57079632679489661923, y));
-  return make<f64>(0.25 * m_log1p(4 * x / ((1 - x) * (1 - x) + y * y)),
-                   0.5 * m_atan2(2 * y, (1 - x) * (1 + x) - y * y));
+  const f64 size = m_abs(x), rest = 1 - size;  // The function is odd, and exact for positive x.
+  return make<f64>(m_copysign(0.25 * m_log1p(4 * size / (rest * rest + y * y)), x),
+                   0.5 * m_atan2(2 * y, rest * (1 + size) - y * y));
 }
 __device__ inline c128 z_asinh(c128 z) { return turned_back(z_asin(turned(z))); }
 __device__ inline c128 z_atan(c128 z) { return turned_back(z_atanh(turned(z))); }
@@ -165,7 +160,10 @@ HAL_C m_power(complex<T> z, complex<T> w) {
 HAL_COMPLEX(exp)
 HAL_COMPLEX(expm1)
 HAL_COMPLEX(log)
-HAL_COMPLEX(log1p)
+// As NumPy calculates it, in the type itself.
+HAL_C m_log1p(complex<T> z) {
+  return make<T>(m_log(m_hypot(z.re + T(1), z.im)), m_atan2(z.im, z.re + T(1)));
+}
 HAL_COMPLEX(log2)
 HAL_COMPLEX(log10)
 HAL_COMPLEX(sqrt)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from enum import IntEnum
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ import hal
 from hal.ops import operators
 from hal.plugin import Layout, Signature
 from hal_cuda.cublaslt import CublasLt, describe
+from hal_cuda.kernels.product import product
 from hal_cuda.problem import problem
 
 
@@ -185,14 +188,14 @@ def test_the_library_is_told_what_the_descriptors_say():
     api = RecordingLibrary()
     call, _ = asked("linear", np.ones((3, 4), np.float16), np.ones((5, 4), np.float16),
                     np.ones(5, np.float16))  # fmt: skip
-    product = CublasLt(api, Names(), Names()).product(call, aligned=True)
+    made = CublasLt(api, Names(), Names()).product(call)
     assert api.layouts == [(4, 5, 4), (4, 3, 4), (5, 3, 5)]
     assert api.set["product", "TRANSA"] == [1]
     assert api.set["product", "TRANSB"] == [0]
     assert api.set["product", "EPILOGUE"] == [4]
     assert api.set["layout", "BATCH_COUNT"] == [1, 1, 1]
     assert api.set["preference", "MIN_ALIGNMENT_A_BYTES"] == [16]
-    product.start(SimpleNamespace(handle=7), 0x9000, (0x100, 0x200, 0x300, 0x400), 2)
+    made.start(SimpleNamespace(handle=7), 0x9000, (0x100, 0x200, 0x300, 0x400), 2)
     (started,) = api.started
     assert api.set["product", "BIAS_POINTER"] == [0x400]
     assert started[3] == 0x300, "the weight comes first"
@@ -203,4 +206,39 @@ def test_the_library_is_told_what_the_descriptors_say():
 
 def test_a_product_without_an_algorithm_is_left_to_others():
     call, _ = asked("matmul", np.ones((3, 4)), np.ones((4, 5)))
-    assert CublasLt(RecordingLibrary(algorithms=0), Names(), Names()).product(call, True) is None
+    assert CublasLt(RecordingLibrary(algorithms=0), Names(), Names()).product(call) is None
+
+
+def kernel_by(library, monkeypatch):
+    """Return the kernel for a product of float16 on a device that has the library."""
+    module = sys.modules["hal_cuda.kernels.product"]  # The package has a function of its name.
+    monkeypatch.setattr(module, "_library", lambda driver: library)
+    a, b = Layout(hal.float16, (3, 4)), Layout(hal.float16, (4, 5))
+    signature = Signature((a, b), (Layout(hal.float16, (3, 5)),), {"precision": "highest"})
+    driver = MagicMock()
+    driver.workspace.return_value = 0x9000
+    return product(driver, operators["matmul"], signature), driver
+
+
+def start(kernel, *pointers):
+    out, *given = [SimpleNamespace(pointer=p) for p in pointers]
+    kernel.into(SimpleNamespace(handle=7), [out], given)
+
+
+def test_an_algorithm_for_aligned_memory_never_gets_other_memory(monkeypatch):
+    api = RecordingLibrary()
+    kernel, _ = kernel_by(CublasLt(api, Names(), Names()), monkeypatch)
+    start(kernel, 0x100, 0x200, 0x300)
+    assert api.set["preference", "MIN_ALIGNMENT_A_BYTES"] == [16]
+    start(kernel, 0x100, 0x202, 0x300)
+    assert api.set["preference", "MIN_ALIGNMENT_A_BYTES"] == [16, 2]
+    assert len(api.started) == 2
+
+
+def test_an_own_kernel_takes_what_the_library_has_no_algorithm_for(monkeypatch):
+    api = RecordingLibrary()
+    kernel, driver = kernel_by(CublasLt(api, Names(), Names()), monkeypatch)
+    api.algorithms = 0
+    start(kernel, 0x100, 0x202, 0x300)
+    assert not api.started
+    assert driver.launch.called

@@ -166,10 +166,13 @@ class CublasLt:
         self.data_types = data_types
         self.handle = api.create()
 
-    def product(self, call: Call, aligned: bool) -> Product | None:
-        """Return a product ready to start, or None when the library has no algorithm for it."""
+    def product(self, call: Call, alignment: int = ALIGNMENT) -> Product | None:
+        """Return a product ready to start on pointers that are multiples of ``alignment`` bytes.
+
+        None when the library has no algorithm for it.
+        """
         made = Product(self, call)
-        return made if made.choose(ALIGNMENT if aligned else 1) else None
+        return made if made.choose(alignment) else None
 
 
 def load() -> CublasLt | None:

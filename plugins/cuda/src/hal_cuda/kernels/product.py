@@ -8,7 +8,6 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from hal.errors import DeviceError
 from hal.ops import Operator
 from hal.plugin import Kernel, Signature
 from hal_cuda.cublaslt import ALIGNMENT, WORKSPACE, Call, CublasLt, Product, describe, load
@@ -39,9 +38,10 @@ def product(driver: Driver, op: Operator, signature: Signature) -> Kernel | None
         if bias and not signature.inputs[2].contiguous:  # type: ignore[union-attr]
             return None
         call = describe(found, x.dtype, signature.attributes["precision"], bias)
-        made = None if call is None else library.product(call, aligned=True)
+        made = None if call is None else library.product(call)
         if call is not None and made is not None:
-            return _by_library(driver, library, call, made, x.dtype.itemsize)
+            own = _own(driver, found, signature)
+            return _by_library(driver, library, call, made, own, x.dtype.itemsize)
         # hal packs what is strided in a way the library does not know, and asks again.
         if call is None and x.dtype.kind in ("float", "complex") and not _packed(signature):
             return None
@@ -67,28 +67,28 @@ def _packed(signature: Signature) -> bool:
 
 
 def _by_library(
-    driver: Driver, library: CublasLt, call: Call, aligned: Product, size: int
+    driver: Driver, library: CublasLt, call: Call, aligned: Product, own: Kernel, size: int
 ) -> Kernel:
-    steps = [o * size for offsets in call.offsets for o in offsets]
-    regular = all(step % ALIGNMENT == 0 for step in steps)
-    other: list[Product] = []
+    """Return the kernel that takes the algorithm for aligned memory where the memory is."""
+    regular = all(o * size % ALIGNMENT == 0 for offsets in call.offsets for o in offsets)
+    unaligned: list[Product | None] = []
 
-    def choose(pointers: Sequence[int]) -> Product:
+    def choose(pointers: Sequence[int]) -> Product | None:
         if regular and not any(p % ALIGNMENT for p in pointers):
             return aligned
-        if not other:
-            made = library.product(call, aligned=False)
-            if made is None:
-                raise DeviceError("cuBLASLt has no algorithm for memory of this alignment")
-            other.append(made)
-        return other[0]
+        if not unaligned:
+            unaligned.append(library.product(call, size))
+        return unaligned[0]
 
     def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
         driver.use()
         given = [0 if i is None else i.pointer for i in (*inputs, None)]
         pointers = (outputs[0].pointer, *given[:3])
-        workspace = driver.workspace(stream, WORKSPACE)
-        choose(pointers).start(stream, workspace, pointers, size)
+        chosen = choose(pointers)
+        if chosen is None:
+            own.into(stream, outputs, inputs)
+        else:
+            chosen.start(stream, driver.workspace(stream, WORKSPACE), pointers, size)
 
     return Kernel(into)
 

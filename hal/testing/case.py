@@ -16,7 +16,7 @@ from hal.dtypes import ALL, COMPUTE, DType, as_dtype
 from hal.errors import HalError, Unsupported
 from hal.memory import from_host, make_view, to_host
 from hal.ops import Operator, evaluate_reference, operators
-from hal.plugin import Signature
+from hal.plugin import Layout, Signature
 from hal.report import fallback, tally
 from hal.testing.arrangement import ARRANGEMENTS, Arrangement, Placed, place
 from hal.testing.freedom import settled
@@ -187,8 +187,6 @@ def _route(op: Operator, device: Device, before: dict[str, int]) -> str:
 
 
 def _inference(case: Case, hosts: list[Any]) -> Any:
-    from hal.plugin import Layout
-
     layouts = [None if h is None else Layout(as_dtype(h.dtype), h.shape) for h in hosts]
     return case.op.infer(layouts, case.sample.attributes)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hal.device import as_device
+from hal.device import Device, as_device
 from hal.dtypes import DType
 from hal.errors import ValueRangeError
 from hal.ops import Operator, operators
@@ -87,6 +87,22 @@ def tasks(only: tuple[str, ...] = (), quick: bool = False) -> list[Task]:
     return found
 
 
+def empty_result(device: Device, quick: bool) -> Result:
+    """Return a result that says of which device, when, and with what, but has no cases yet."""
+    return Result(
+        device=device.name,
+        description=device.info.description,
+        emulated=device.info.emulated,
+        quick=quick,
+        versions={
+            "hal": VERSION,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+        },
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
 def run(
     device: Any,
     only: tuple[str, ...] = (),
@@ -118,18 +134,7 @@ def run(
     found = as_device(device)
     todo = tasks(only, quick)
     start = time.perf_counter()
-    result = Result(
-        device=found.name,
-        description=found.info.description,
-        emulated=found.info.emulated,
-        quick=quick,
-        versions={
-            "hal": VERSION,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-        },
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+    result = empty_result(found, quick)
     for number, task in enumerate(todo):
         if progress is not None:
             progress(number, len(todo), task)

@@ -52,17 +52,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if not found:
         return
     from hal.device import as_device
+    from hal.testing.kit import empty_result
     from hal.testing.outcome import Outcome
-    from hal.testing.result import LEGEND, Result, summary, table
+    from hal.testing.result import LEGEND, summary, table
 
     device = as_device(config.getoption("hal_device"))
-    result = Result(
-        device.name,
-        device.info.description,
-        device.info.emulated,
-        quick=config.getoption("hal_quick"),
-        seconds=time.perf_counter() - _started,
-    )
+    result = empty_result(device, config.getoption("hal_quick"))
+    result.seconds = time.perf_counter() - _started
     for outcomes in found:
         result.add(Outcome(**o) for o in outcomes)
     terminalreporter.section(f"hal on {device.name}")

@@ -12,6 +12,7 @@ from typing import Any
 from hal.dtypes import ALL, COMPUTE
 from hal.errors import ValueRangeError
 from hal.testing.outcome import Outcome
+from hal.testing.rule import CHAPTERS
 
 __all__ = ["Group", "Result", "load"]
 
@@ -108,12 +109,7 @@ class Result:
 
     def operators(self) -> list[str]:
         """Return the operators that were run, in order."""
-        return list(dict.fromkeys(name for name, dtype in self.groups if self._is_operator(name)))
-
-    def _is_operator(self, name: str) -> bool:
-        from hal.testing.rule import CHAPTERS
-
-        return name not in CHAPTERS
+        return list(dict.fromkeys(name for name, _ in self.groups if name not in CHAPTERS))
 
     def to_json(self) -> str:
         """Return the result as JSON, to be read by :func:`load`."""
@@ -223,7 +219,7 @@ def table(result: Result) -> str:
         for dtype in COMPUTE:
             row += f"{_letter(result, name, [dtype.name]):>5}"
         lines.append((row + f"{_letter(result, name, _STORED):>6}").rstrip())
-    rules = [(k, g) for k, g in result.groups.items() if not result._is_operator(k[0])]
+    rules = [(k, g) for k, g in result.groups.items() if k[0] in CHAPTERS]
     if rules:
         chapters: dict[str, Counter[str]] = {}
         for (name, _), group in rules:

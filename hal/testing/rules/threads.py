@@ -100,13 +100,12 @@ def threads_hand_tensors_to_each_other(bench: Bench) -> None:
 
     def work(number: int) -> None:
         with bench.stream():
-            for step in range(8):
+            for _ in range(8):
                 taken = slots[(number + 1) % _THREADS]
                 turn.wait()
                 slots[number] = bench.call("add", taken, taken)
                 del taken
                 turn.wait()
-                assert step >= 0
 
     before = [to_host(s) for s in slots]
     _together(work)

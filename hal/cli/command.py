@@ -38,6 +38,7 @@ COMMANDS = {
     "info": "say what an ONNX model is",
     "conformance": "find out whether a device means what hal means",
     "demo": "search texts by meaning with a real sentence encoder",
+    "new-plugin": "write a new plugin's project, to be changed step by step",
 }
 """The subcommands in the order of the help, with what each does."""
 

@@ -59,11 +59,12 @@ def element_map(
     *sizes, inner = loop.sizes
     steps = tuple(s[-1] for s in loop.strides)
     outer = Loop(tuple(sizes), tuple(s[:-1] for s in loop.strides))
-    # Few ranks, so that few programs are built.
-    outer = outer.padded(next(r for r in (0, 1, 3, 7, 15, 31, 63) if r >= len(sizes)))
-    name, scalar = index_type(out[1].size, *[bound for x in layouts for bound in extent(x)])
     # A step of 0 or 1 along the inner axis is written into the program: it can be vectorised.
+    steps = steps if inner > 1 else (1,) * len(steps)
     known = all(s in (0, 1) for s in steps)
+    # Few ranks, so that few programs are built.
+    outer = outer.padded(next(r for r in (0, 3, 7, 15, 31, 63) if r >= len(sizes) + (not known)))
+    name, scalar = index_type(out[1].size, *[bound for x in layouts for bound in extent(x)])
     source = _source(types, steps if known else None, len(outer.sizes), name, expression, helpers)
     fixed = [[*([] if known else [s]), *t] for s, t in zip(steps, outer.strides, strict=True)]
     kinds: list[Any] = [scalar] * (2 + len(outer.sizes))

@@ -47,6 +47,8 @@ def _sort_rule(indices: bool) -> Rule:
 
 
 def _argsort(x: Any, axis: int, descending: bool, stable: bool) -> Any:
+    # ml_dtypes orders NaN of bfloat16 by chance; float32 has the same order with NaN behind.
+    x = wide(x)
     kind: Any = "stable" if stable else None
     x = wide(x)  # NumPy's own order puts NaN last, that of the dtypes it does not know does not.
     if not descending:
@@ -122,7 +124,7 @@ def _searchsorted_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inf
 define(
     "searchsorted",
     FAMILY,
-    lambda x, values, side: np.searchsorted(x, values, side).astype(np.int64),
+    lambda x, values, side: np.searchsorted(wide(x), wide(values), side).astype(np.int64),
     _searchsorted_rule,
     side="left",
 )

@@ -60,3 +60,13 @@ def test_searchsorted_finds_both_ends_of_equal_values(reference):
 def test_what_does_not_fit_is_refused_by_name(name, dtype, shape, attributes, error):
     with pytest.raises(error, match=name):
         operators[name].infer([Layout(dtype, shape)], attributes)
+
+
+def test_bfloat16_sorts_as_float32_does():
+    x = np.array([np.nan, 1.0, -1.0, np.nan, 0.0, np.inf, -0.0], np.float32)
+    for descending in (False, True):
+        narrow, wide = (
+            evaluate_reference(operators["argsort"], [a], {"descending": descending}).tolist()
+            for a in (x.astype(hal.bfloat16.numpy), x)
+        )
+        assert narrow == wide

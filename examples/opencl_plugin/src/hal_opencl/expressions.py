@@ -59,6 +59,7 @@ _INTEGER = {
     "floor": "a",
     "ceil": "a",
     "trunc": "a",
+    "round": "a",
     "bitwise_and": "(T)(a & b)",
     "bitwise_or": "(T)(a | b)",
     "bitwise_xor": "(T)(a ^ b)",
@@ -99,7 +100,8 @@ _HELPERS = {
     # The quotient is rounded twice so that quotient * b + remainder is a, as Python defines it.
     ("float", "floor_divide"): """
 inline T floor_divide(T a, T b) {
-    if (b == 0) return a / b;
+    // Of infinity the quotient itself is the result, as of zero.
+    if (b == 0 || isinf(a) != isinf(b)) return a / b;
     const T rest = fmod(a, b);
     T quotient = (a - rest) / b;
     if (rest != 0 && (b < 0) != (rest < 0)) quotient -= 1;

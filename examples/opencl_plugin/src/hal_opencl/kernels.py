@@ -7,7 +7,7 @@ from typing import Any
 
 from hal.ops import Operator
 from hal.plugin import Kernel, Signature
-from hal_opencl import indexing, movement, product, reduction, rows, sorting
+from hal_opencl import creation, indexing, movement, product, reduction, rows, sorting
 from hal_opencl.elementwise import element_map
 from hal_opencl.expressions import expression
 from hal_opencl.launches import Launch
@@ -20,6 +20,7 @@ Maker = Callable[[Programs, str, Signature], Launch | None]
 
 _MAKERS: dict[str, Maker] = {
     **movement.MAKERS,
+    **creation.MAKERS,
     **reduction.MAKERS,
     **rows.MAKERS,
     **indexing.MAKERS,

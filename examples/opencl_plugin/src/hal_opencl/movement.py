@@ -1,11 +1,8 @@
-"""Kernels that move and make elements: copy, conversion, selection, joining, and ranges."""
+"""Kernels that move elements: copies, conversion, selection, joining."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite
-
-import numpy as np
 
 from hal import dtypes
 from hal.plugin import Layout, Signature
@@ -44,27 +41,6 @@ def _where(programs: Programs, name: str, signature: Signature) -> Launch:
     return element_map(programs, (bits, signature.outputs[0]), inputs, "a ? b : c")
 
 
-def _arange(programs: Programs, name: str, signature: Signature) -> Launch | None:
-    (out,) = signature.outputs
-    start, step = signature.attributes["start"], signature.attributes["step"]
-    exact = isinstance(start, int) and isinstance(step, int) and out.dtype.kind in ("int", "uint")
-    if not exact and not programs.has_double:
-        return None
-    ctype = CTYPES[out.dtype]
-    if exact:
-        low, by = (np.uint64(v % 2**64) for v in (start, step))
-        text = f"({ctype.value})((ulong)i * {by}UL + {low}UL)"
-    else:
-        text = f"{_literal(start)} + {_literal(step)} * (double)i"
-        text = text if ctype.memory == "half" else f"({ctype.value})({text})"
-    return element_map(programs, (ctype, out), [], text)
-
-
-def _literal(number: float) -> str:
-    """Return a double in OpenCL C: its bits, so that nothing is lost and NaN and infinity pass."""
-    return f"as_double({np.float64(number).view(np.uint64)}UL)"
-
-
 def _concat(programs: Programs, name: str, signature: Signature) -> Launch | None:
     (out,) = signature.outputs
     axis = signature.attributes["axis"]
@@ -83,41 +59,10 @@ def _concat(programs: Programs, name: str, signature: Signature) -> Launch | Non
     return launch
 
 
-def _linspace(programs: Programs, name: str, signature: Signature) -> Launch | None:
-    (out,) = signature.outputs
-    start, stop = signature.attributes["start"], signature.attributes["stop"]
-    endpoint, num = signature.attributes["endpoint"], signature.attributes["num"]
-    gaps = num - 1 if endpoint else num
-    step = (stop - start) / gaps if gaps > 0 else 0.0
-    # A step that is 0 or overflows is NumPy's affair.
-    if not programs.has_double or not (gaps <= 0 or (step and isfinite(step))):
-        return None
-    text = f"({_literal(step)} * (double)i + {_literal(start)})"
-    if endpoint and num > 1:
-        text = f"i == {num - 1} ? {_literal(stop)} : {text}"
-    ctype = CTYPES[out.dtype]
-    if out.dtype.kind in ("int", "uint"):
-        text = f"floor({text})"
-    text = f"({text})" if ctype.memory == "half" else f"({ctype.value})({text})"
-    return element_map(programs, (ctype, out), [], text)
-
-
-def _eye(programs: Programs, name: str, signature: Signature) -> Launch | None:
-    (out,) = signature.outputs
-    if not out.contiguous:
-        return None
-    columns, k = signature.attributes["columns"], signature.attributes["k"]
-    text = f"(long)(i % {max(columns, 1)}) == (long)(i / {max(columns, 1)}) + {k}L"
-    return element_map(programs, (CTYPES[out.dtype], out), [], text)
-
-
 MAKERS = {
     "copy": _copy,
     "full": _copy,
     "cast": _cast,
     "where": _where,
-    "arange": _arange,
     "concat": _concat,
-    "linspace": _linspace,
-    "eye": _eye,
 }

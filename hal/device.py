@@ -19,6 +19,7 @@ from hal.errors import (
     ValueRangeError,
 )
 from hal.plugin import Backend, DeviceInfo, MemoryStats, Runtime, backends, failures
+from hal.plugin.discovery import devices_of
 from hal.plugin.layout import Shape
 from hal.storage import Spec
 from hal.stream import Event, Stream, chosen_stream
@@ -223,7 +224,7 @@ def device(name: str | Device) -> Device:
     if found:
         listed = ", ".join(d.name for d in found)
         raise DeviceError(f"there is no device {family}:{index}; there are: {listed}")
-    state = backend.devices()
+    state = devices_of(backend)
     raise DeviceError(
         f"there is no device {family}:{index}: {state.reason or 'none was found'}; "
         f"{state.remedy or 'see `hal devices`'}"
@@ -316,5 +317,5 @@ def _of(backend: Backend) -> list[Device]:
     with _lock:
         return [
             _known.setdefault((backend, info.index), Device(backend, info))
-            for info in backend.devices().found
+            for info in devices_of(backend).found
         ]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import hal
-from hal import array_api, nn
+from hal import array_api, fft, linalg, nn
 from hal.dtypes import ALL
 
 EXAMPLES = max(10, settings().max_examples // 10)
@@ -150,7 +150,7 @@ def check(result):
 
 FUNCTIONS = {
     f"{module.__name__}.{name}": getattr(module, name)
-    for module in (array_api, nn)
+    for module in (array_api, nn, linalg, fft)
     for name in module.__all__
     if inspect.isfunction(getattr(module, name))
 }

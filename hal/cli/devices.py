@@ -20,6 +20,7 @@ from hal.device import Device, default_device, device, devices
 from hal.dtypes import ALL, DType
 from hal.errors import HalError
 from hal.plugin import backends, failures
+from hal.plugin.discovery import devices_of
 
 __all__ = ["add_arguments", "run"]
 
@@ -70,7 +71,7 @@ def _wanted(name: str | None) -> tuple[list[Device], list[Absent]]:
 def _absent() -> list[Absent]:
     rows = [Absent(f.name, f.distribution, f.reason, f.remedy) for f in failures().values()]
     for name, backend in backends().items():
-        state = backend.devices()
+        state = devices_of(backend)
         if not state.found:
             reason, remedy = state.reason or "no device was found", state.remedy
             rows.append(Absent(name, "", reason, remedy))

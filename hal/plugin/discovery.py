@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hal.errors import PluginError
 from hal.plugin.contract import CONTRACT_VERSION, Backend
+from hal.plugin.values import Devices
 
 # pluggy and the distributions' metadata are read at the first use of a device, not at import.
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = [
     "GROUP",
     "PluginFailure",
     "backends",
+    "devices_of",
     "failures",
     "hookimpl",
     "register",
@@ -96,6 +98,27 @@ def backends() -> dict[str, Backend]:
     """
     _discover()
     return dict(_backends)
+
+
+def devices_of(backend: Backend) -> Devices:
+    """Return the devices of a backend; none, with the reason, when it raises instead of answering.
+
+    Examples
+    --------
+    >>> from hal.plugin import backends
+    >>> from hal.plugin.discovery import devices_of
+    >>> devices_of(backends()["cpu"]).found[0].index
+    0
+    """
+    try:
+        return backend.devices()
+    # One plugin that fails to look for its devices takes away nobody else's.
+    except Exception as error:
+        return Devices(
+            (),
+            reason=f"looking for its devices raised {type(error).__name__}: {error}",
+            remedy=f"update or reinstall the plugin that provides {backend.name!r}",
+        )
 
 
 def failures() -> dict[str, PluginFailure]:

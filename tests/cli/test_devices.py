@@ -7,7 +7,16 @@ import json
 import pytest
 
 import hal
-from hal.plugin import Backend, DeviceInfo, Devices, discovery, hookimpl, register, unregister
+from hal.plugin import (
+    Backend,
+    DeviceInfo,
+    Devices,
+    backends,
+    discovery,
+    hookimpl,
+    register,
+    unregister,
+)
 from hal.plugin.discovery import PluginFailure
 
 
@@ -91,6 +100,20 @@ def test_a_backend_without_devices_says_why_and_what_to_do(probe, hal_command):
     listed = json.loads(hal_command("devices", "--json")[1])
     (probed,) = (entry for entry in listed["unavailable"] if entry["backend"] == "probe")
     assert probed["reason"] == "no card answers"
+
+
+def test_a_backend_that_raises_takes_away_nobody_elses_devices(probe, hal_command, monkeypatch):
+    def raises(self):
+        raise OSError("the driver is gone")
+
+    probe()
+    monkeypatch.setattr(type(backends()["probe"]), "devices", raises)
+    status, out, _ = hal_command("devices")
+    assert status == 0
+    assert "cpu:0 *" in out
+    assert "probe is not available: looking for its devices raised OSError: the driver" in out
+    with pytest.raises(hal.DeviceError, match="the driver is gone; update or reinstall"):
+        hal.device("probe:0")
 
 
 def test_no_device_of_the_backend_asked_for_is_a_no(probe, hal_command):

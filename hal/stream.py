@@ -203,6 +203,9 @@ class Event:
         end.synchronize()
         return self.device.runtime.elapsed(self.handle, end.handle)
 
+    def __repr__(self) -> str:
+        return f"<hal.Event on {self.device.name}, {'' if self.recorded else 'not '}recorded>"
+
     def __reduce__(self) -> NoReturn:
         raise DTypeError("an event cannot be copied or pickled; make another: hal.Event(device)")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 from hal.dispatch import call, constant
@@ -66,8 +67,8 @@ def as_integer(name: str, what: str, value: Any) -> int:
         When it is none.
     """
     try:
-        return int(value.__index__())
-    except AttributeError:
+        return index(value)
+    except TypeError:
         raise DTypeError(f"{name}: {what} must be an integer, not {value!r}") from None
 
 

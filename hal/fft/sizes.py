@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hal.array_api.operands import check_tensor
+from hal.array_api.operands import as_integer, check_tensor
 from hal.dispatch import evaluator
 from hal.errors import DTypeError, ShapeError, ValueRangeError
 from hal.ops.operator import normalize_axis
@@ -24,10 +24,7 @@ def integer(name: str, what: str, value: Any, low: int = 1) -> int:
     ValueRangeError
         When it is less than ``low``.
     """
-    try:
-        found = int(value.__index__())
-    except AttributeError:
-        raise DTypeError(f"{name}: {what} must be an integer, not {value!r}") from None
+    found = as_integer(name, what, value)
     if found < low:
         raise ValueRangeError(f"{name}: {what} is {found}; it must be {low} or more")
     return found
@@ -49,6 +46,9 @@ def axes_and_sizes(
         raise ValueRangeError(f"{name}: s={s!r} needs axes that it is for; give axes too")
     if axes is None:
         return list(enumerate(x.shape))
+    for what, given in (("axes", axes), ("s", s)):
+        if not isinstance(given, list | tuple | None):
+            raise DTypeError(f"{name}: {what} must be a list or tuple of integers, not {given!r}")
     found = [normalize_axis(name, a, x.ndim) for a in axes]
     if s is None:
         return [(a, x.shape[a]) for a in found]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from hal.array_api.operands import check_tensor, run
+from hal.array_api.operands import as_integer, check_tensor, run
 from hal.array_api.products import matmul
 from hal.dispatch import evaluator
 from hal.dtypes import NUMERIC
-from hal.errors import DTypeError, HalIndexError, ShapeError
+from hal.errors import HalIndexError, ShapeError
 from hal.linalg.solving import inv
 from hal.ops.rules import check_dtype
 from hal.tensor import Tensor
@@ -50,7 +50,7 @@ def cross(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
         check_tensor("cross", x)
         check_dtype("cross", x.dtype, NUMERIC)
     ndim = min(x1.ndim, x2.ndim)
-    place = _integer("cross", "axis", axis)
+    place = as_integer("cross", "axis", axis)
     if place >= 0 and x1.ndim == x2.ndim:
         place -= ndim
     if not -ndim <= place < 0:
@@ -133,7 +133,7 @@ def matrix_power(x: Tensor, n: int, /) -> Tensor:
     """
     check_tensor("matrix_power", x)
     check_dtype("matrix_power", x.dtype, NUMERIC)
-    power = _integer("matrix_power", "n", n)
+    power = as_integer("matrix_power", "n", n)
     if x.ndim < 2 or x.shape[-2] != x.shape[-1]:
         raise ShapeError(f"matrix_power takes square matrices; the shape is {x.shape}")
     F = evaluator(x.device)
@@ -173,7 +173,7 @@ def diagonal(x: Tensor, /, *, offset: int = 0) -> Tensor:
     >>> hal.linalg.diagonal(hal.asarray([[1, 2], [3, 4]], device="cpu:0"))
     Tensor([1, 4], dtype=int64, device='cpu:0')
     """
-    return run("diagonal", x, offset=_integer("diagonal", "offset", offset))
+    return run("diagonal", x, offset=as_integer("diagonal", "offset", offset))
 
 
 def trace(x: Tensor, /, *, offset: int = 0, dtype: Any = None) -> Tensor:
@@ -201,10 +201,3 @@ def trace(x: Tensor, /, *, offset: int = 0, dtype: Any = None) -> Tensor:
     check_tensor("trace", x)
     check_dtype("trace", x.dtype, NUMERIC)
     return run("sum", diagonal(x, offset=offset), axis=-1, dtype=dtype)
-
-
-def _integer(name: str, what: str, value: Any) -> int:
-    try:
-        return int(value.__index__())
-    except AttributeError:
-        raise DTypeError(f"{name}: {what} must be an integer, not {value!r}") from None

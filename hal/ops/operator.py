@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import index
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -243,13 +244,13 @@ def normalize_axis(name: str, axis: Any, ndim: int) -> int:
         When it is no integer.
     """
     try:
-        found = axis.__index__()
-    except AttributeError:
+        found = index(axis)
+    except TypeError:
         raise DTypeError(f"{name}: an axis must be an integer, not {axis!r}") from None
     if not -ndim <= found < ndim:
         allowed = f"from {-ndim} to {ndim - 1}" if ndim else "none: the tensor has no axes"
         raise HalIndexError(f"{name}: there is no axis {found}; allowed are {allowed}")
-    return int(found % ndim)
+    return found % ndim
 
 
 def normalize_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:

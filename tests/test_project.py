@@ -198,6 +198,17 @@ def public():
 PUBLIC = public()
 
 
+def test_every_public_name_is_exported_to_type_checkers():
+    ours = {
+        name
+        for name, value in vars(hal).items()
+        if name[0] != "_"
+        and (isinstance(value, hal.DType) or getattr(value, "__module__", "").startswith("hal"))
+    }
+    assert "compile" in ours
+    assert ours <= set(hal.__all__)
+
+
 @pytest.mark.parametrize("name", PUBLIC)
 def test_public_names_are_documented(name):
     assert (inspect.getdoc(PUBLIC[name]) or "").strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import index as integer
 from typing import Any
 
 import numpy as np
@@ -209,12 +210,13 @@ def _tensor_index(x: Value, part: Any) -> Any:
         if array.size == 0 and isinstance(part, list):
             array = array.astype(np.int64)
         return _tensor_index(x, from_host(array, x.device))
-    if not hasattr(part, "__index__"):
+    try:
+        return integer(part)
+    except TypeError:
         raise HalIndexError(
             f"{part!r} of type {type(part).__name__} is no index; use integers, slices, '...', "
             "None, or tensors of integers or booleans"
-        )
-    return part.__index__()
+        ) from None
 
 
 def _slice(x: Value, axis: int, part: slice, index: _Index) -> None:

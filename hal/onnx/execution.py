@@ -58,6 +58,20 @@ class Run:
         self.limits = limits
         self._observer = observer
         self._scope: _Scope | None = None
+        self._turns = 0
+
+    def count_turns(self, step: Step, turns: int) -> None:
+        """Count turns of a loop.
+
+        Raises
+        ------
+        ModelError
+            When the loops of this run, which may lie in each other, turn more than the limit.
+        """
+        self._turns += turns
+        self.limits.check(
+            "iterations", self._turns, f"the number of turns of loops, those of {step} included,"
+        )
 
     def graph(self, graph: Graph, inputs: dict[str, Any]) -> list[Any]:
         """Run a graph that sees no values but its inputs; return its outputs."""

@@ -26,7 +26,7 @@ class Limits:
     nodes : int
         Number of nodes, those of subgraphs and of functions at each place of use included.
     iterations : int
-        Number of turns of one loop.
+        Turns of all loops of one run together.
 
     Examples
     --------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -67,3 +69,19 @@ def node_model():
         return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
     return make
+
+
+@pytest.fixture
+def published_case():
+    """Return one of ONNX's published tests of nodes by its name."""
+
+    def find(name):
+        from onnx.backend.test.loader import load_model_tests
+
+        with warnings.catch_warnings():
+            # The suite's own calculation of what it expects overflows here and there.
+            warnings.simplefilter("ignore")
+            (case,) = [c for c in load_model_tests(kind="node") if c.name == name]
+        return case
+
+    return find

@@ -3,13 +3,12 @@
 import numpy as np
 
 
-def test_half_precision_attention_is_nearer_to_the_truth_than_the_suite_expects():
-    from onnx.backend.test.loader import load_model_tests
-
+def test_half_precision_attention_is_nearer_to_the_truth_than_the_suite_expects(
+    published_case,
+):
     from hal.onnx.backend import prepare
 
-    name = "test_attention_4d_causal_fp16_expanded"
-    (case,) = [c for c in load_model_tests(kind="node") if c.name == name]
+    case = published_case("test_attention_4d_causal_fp16_expanded")
     inputs, (expected,) = case.data_sets[0]
     q, k, v = (x.astype(np.float64) for x in inputs[:3])
     scores = q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1])

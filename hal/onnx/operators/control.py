@@ -35,7 +35,7 @@ def _loop(F: Any, trips: Any = None, condition: Any = None, *state: Any, body: A
     for turn in count():
         if not go or (limit is not None and turn >= limit):
             break
-        F.limits.check("iterations", turn + 1, f"the number of turns of {F.step}")
+        F.run.count_turns(F.step, 1)
         found = F.call(body, [np.array(turn, np.int64), np.array(go), *kept])
         go = _truth(found[0])
         kept = found[1 : 1 + len(kept)]
@@ -91,7 +91,7 @@ def _scan(
     if len(turns) != 1:
         raise ShapeError(f"the scanned axes have the sizes {sorted(turns)}; they must be equal")
     (length,) = turns
-    F.limits.check("iterations", length, f"the number of turns of {F.step}")
+    F.run.count_turns(F.step, length)
     backwards = directions or (0,) * scanned
     rows: list[list[Any]] = [[] for _ in body.outputs[split:]]
     for turn in range(length):

@@ -118,7 +118,7 @@ def _split_to_sequence(
 @operator("SequenceMap", raw=True)
 def _sequence_map(F: Any, sequence: Any, *more: Any, body: Any) -> Any:
     results: list[list[Any]] = [[] for _ in body.outputs]
-    F.limits.check("iterations", len(sequence), f"the number of turns of {F.step}")
+    F.run.count_turns(F.step, len(sequence))
     for n, first in enumerate(sequence):
         others = [m[n] if isinstance(m, list) else m for m in more]
         for row, value in zip(results, F.call(body, [first, *others]), strict=True):

@@ -46,7 +46,7 @@ def element_map(
     out, inputs : (CType, Layout)
         The output decides the shape; layouts may be strided in any way.
     expression : str
-        OpenCL C over the inputs' values ``a``, ``b`` and ``c``; ``i`` counts along the last axis.
+        OpenCL C over the inputs' values ``a``, ``b`` and ``c``.
     helpers : str
         Functions and types the expression uses.
     """

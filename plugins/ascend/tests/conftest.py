@@ -49,8 +49,14 @@ def control(ascend: hal.Device) -> Any:
 def in_python(ascend: hal.Device) -> Any:
     """Runs code in a process of its own, with settings of the stand-in, and returns its output."""
 
-    def run(code: str, expect: int = 0, **environment: Any) -> str:
+    def run(code: str, expect: int = 0, preload: str = "", **environment: Any) -> str:
         given = {f"HAL_{name}": str(value) for name, value in environment.items()}
+        if preload:
+            given |= {
+                "LD_PRELOAD": preload,
+                "ASAN_OPTIONS": "detect_leaks=0:handle_segv=0",
+                "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:report_signal_unsafe=0",
+            }
         done = subprocess.run(
             [sys.executable, "-c", code],
             capture_output=True,

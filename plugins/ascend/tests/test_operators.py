@@ -175,6 +175,23 @@ def test_attention_in_half_precision_is_one_fused_call(ascend, mask, causal):
     )
 
 
+@pytest.mark.parametrize("heads", [1, 2, 4])
+def test_attention_of_one_token_is_the_call_made_for_it(ascend, control, heads):
+    q = RNG.standard_normal((2, 4, 1, 16)).astype(np.float16)
+    k, v = (RNG.standard_normal((2, heads, 9, 16)).astype(np.float16) for _ in range(2))
+    from hal.dispatch import call
+    from hal.ops import evaluate_reference, operators
+
+    tensors = [hal.asarray(t, device=ascend) for t in (q, k, v)]
+    control.faults()
+    found = call(operators["attention"], *tensors).numpy()
+    assert "aclnnFusedInferAttentionScoreV2" in control.calls()
+    expected = evaluate_reference(operators["attention"], [q, k, v], {})
+    np.testing.assert_allclose(
+        found.astype(np.float32), expected.astype(np.float32), rtol=0, atol=2e-3
+    )
+
+
 def test_rotary_embedding_is_one_fused_call(ascend):
     x = RNG.standard_normal((2, 5, 3, 8)).astype(np.float32)
     angle = RNG.standard_normal((5, 1, 4)).astype(np.float32)

@@ -11,6 +11,7 @@ from typing import Any
 from hal.errors import DeviceError
 from hal.plugin import Backend, DeviceInfo, Devices, Runtime
 from hal_ascend.codes import ENUMS
+from hal_ascend.collectives import new_identity
 from hal_ascend.families import family
 from hal_ascend.library import Cann
 from hal_ascend.locate import Missing, locate
@@ -122,6 +123,13 @@ class AscendBackend(Backend):
         runtime = AscendRuntime(self.cann, index, family(soc))
         self._runtimes.add(runtime)
         return runtime
+
+    def communicator_identity(self) -> bytes:
+        """Return the identity of a new group of devices."""
+        if not self._runtimes:
+            raise DeviceError("no Ascend device is open; use one before making a group")
+        next(iter(self._runtimes)).enter()
+        return new_identity(self.cann)
 
     def close(self) -> None:
         """Close every device and end CANN; called when the process ends."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from hal.errors import DeviceError
 from hal_ascend.arrays import Array
 from hal_ascend.codes import DATA_TYPES, FORMAT_ND, FORMATS, refuses
 from hal_ascend.library import Cann
@@ -231,6 +232,13 @@ class Executable:
         self._bound[residues] = calls
         return calls
 
+    def _bind_late(self, residues: tuple[int, ...]) -> list[_Call]:
+        """Bind the steps to addresses that are not aligned, which what was taken once must take."""
+        try:
+            return self._bind(residues)
+        except Refused as refused:
+            raise refused.__cause__ or DeviceError(str(refused)) from None
+
     def into(self, queue: Queue, outputs: Sequence[Array], inputs: Sequence[Array | None]) -> None:
         """Enqueue the work that writes the outputs."""
         runtime = self._runtime
@@ -251,7 +259,7 @@ class Executable:
                 calls = self._aligned
                 if together % _ALIGNMENT:
                     residues = tuple([a % _ALIGNMENT for a in addresses])
-                    calls = self._bound.get(residues) or self._bind(residues)
+                    calls = self._bound.get(residues) or self._bind_late(residues)
                 workspace = 0
                 for call in calls:
                     if call.workspace:

@@ -30,15 +30,17 @@ class Queue:
 
     A block on the list may be given out again on this stream at once: whatever used it before was
     enqueued before. While ``kept`` is a list, blocks that are freed go there instead: a recording
-    uses them every time that it is replayed.
+    uses them every time that it is replayed. ``sources`` are the streams that this one has waited
+    for: whoever waits for it must hear of their failures too.
     """
 
-    __slots__ = ("__weakref__", "free", "handle", "kept", "retire")
+    __slots__ = ("__weakref__", "free", "handle", "kept", "retire", "sources")
 
     def __init__(self, handle: int, retire: Callable[[int, list[Block]], None]) -> None:
         self.handle = handle
         self.free: dict[int, list[Block]] = {}
         self.kept: list[Block] | None = None
+        self.sources: set[Queue] = set()
         self.retire = retire
 
     def take_all(self) -> list[Block]:
@@ -48,6 +50,11 @@ class Queue:
             while listed:
                 blocks.append(listed.pop())
         return blocks
+
+    def give_back(self, blocks: list[Block]) -> None:
+        """Let blocks be given out again in this stream's order."""
+        for block in blocks:
+            self.free.setdefault(block.size, []).append(block)
 
     def __del__(self) -> None:
         self.retire(self.handle, self.take_all())

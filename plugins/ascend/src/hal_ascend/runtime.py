@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy.typing as npt
 
 from hal.dtypes import DType
-from hal.errors import DeviceError, ValueRangeError
+from hal.errors import DeviceError, Unsupported, ValueRangeError
 from hal.ops import Operator
-from hal.plugin import Kernel, MemoryStats, Runtime, Signature
+from hal.plugin import Communicator, Kernel, MemoryStats, Runtime, Signature
 from hal_ascend.arrays import Array
 from hal_ascend.codes import ENUMS
+from hal_ascend.collectives import HcclCommunicator
 from hal_ascend.executor import Executable, Refused
 from hal_ascend.families import Family
 from hal_ascend.library import Cann
 from hal_ascend.operators import recipe_for
 from hal_ascend.pool import Block, Pool, Queue
+from hal_ascend.recording import Recording, record
 from hal_ascend.staging import Staging
 
 __all__ = ["AscendRuntime"]
@@ -33,10 +37,11 @@ _thread = threading.local()
 class _Event:
     """An event of CANN; destroyed with the object."""
 
-    __slots__ = ("_destroy", "handle")
+    __slots__ = ("_destroy", "handle", "queue")
 
     def __init__(self, handle: int, destroy: Any) -> None:
         self.handle = handle
+        self.queue: Queue | None = None
         self._destroy = destroy
 
     def __del__(self) -> None:
@@ -76,7 +81,11 @@ class AscendRuntime(Runtime):
         self._timeout = _time_allowed()
         self._streams: weakref.WeakSet[Queue] = weakref.WeakSet()
         self._kernels: weakref.WeakSet[Executable] = weakref.WeakSet()
+        self._recordings: weakref.WeakSet[Recording] = weakref.WeakSet()
         self._retired: list[tuple[int, list[Block]]] = []
+        self._dropped: list[tuple[int, list[Block], Queue]] = []
+        self._failures: list[DeviceError] = []
+        self._reaping = threading.Lock()
         cann.check(cann.aclrtSetDevice(index), "aclrtSetDevice")
         context = ctypes.c_void_p()
         try:
@@ -133,6 +142,11 @@ class AscendRuntime(Runtime):
     def upload(self, array: Any, host: npt.NDArray[Any], stream: Any) -> None:
         """Copy a host array in, through pinned memory."""
         self.enter()
+        if stream.kept is not None:
+            raise Unsupported(
+                "a copy from the host cannot be captured: it would copy the same again each time; "
+                "upload before the capture"
+            )
         self.staging.upload(array.address, host.ctypes.data, host.nbytes, stream)
 
     def download(self, array: Any, host: npt.NDArray[Any], stream: Any) -> None:
@@ -150,7 +164,7 @@ class AscendRuntime(Runtime):
         return found
 
     def _malloc(self, size: int) -> int:
-        self._reap()
+        self.reap()
         address = ctypes.c_void_p()
         policy = ENUMS["ACL_MEM_MALLOC_HUGE_FIRST"]
         code = self.cann.aclrtMalloc(ctypes.byref(address), size, policy)
@@ -165,7 +179,7 @@ class AscendRuntime(Runtime):
 
     def _drain(self) -> list[Block]:
         """Wait for every stream, and return the blocks that nothing uses any more."""
-        self._reap()
+        self.reap()
         blocks = []
         for queue in list(self._streams):
             self.synchronize(queue)
@@ -187,12 +201,35 @@ class AscendRuntime(Runtime):
         self._kernels.add(executable)
         return Kernel(executable.into)
 
+    def capture(self, stream: Any, enqueue: Callable[[], None]) -> Any | None:
+        """Record what ``enqueue()`` puts on the stream as a model of CANN."""
+        # What used the memory that kernels borrow now must be done when the model first runs.
+        self.synchronize(stream)
+        recording = record(self.cann, stream, enqueue, self._drop)
+        self._recordings.add(recording)
+        return recording
+
+    def replay(self, recording: Any, stream: Any) -> None:
+        """Enqueue a recording."""
+        self.enter()
+        code = self.cann.aclmdlRIExecuteAsync(recording.model, stream.handle)
+        if code:
+            raise self.cann.error(code, "aclmdlRIExecuteAsync")
+        recording.queue = stream
+
+    def _drop(self, model: int, blocks: list[Block], queue: Queue) -> None:
+        self._dropped.append((model, blocks, queue))
+
+    def communicator(self, identity: bytes, rank: int, size: int) -> Communicator:
+        """Return this device's end of a group."""
+        return HcclCommunicator(self, identity, rank, size)
+
     # order
 
     def stream(self) -> Any:
         """Return a new stream."""
         self.enter()
-        self._reap()
+        self.reap()
         handle = ctypes.c_void_p()
         code = self.cann.aclrtCreateStream(ctypes.byref(handle))
         self.cann.check(code, "aclrtCreateStream")
@@ -205,17 +242,40 @@ class AscendRuntime(Runtime):
         # with at the next allocation or stream.
         self._retired.append((handle, blocks))
 
+    def reap(self) -> None:
+        """Destroy streams and recordings that nobody holds any more, once they are done."""
+        if not self._reaping.acquire(blocking=False):
+            return  # Another thread is at it.
+        try:
+            self._reap()
+        finally:
+            self._reaping.release()
+
     def _reap(self) -> None:
-        """Destroy streams that nobody holds any more, once they are idle; free their blocks."""
+        # What hangs stays on its list: waiting for it here would hang the caller.
+        for _ in range(len(self._dropped)):
+            model, blocks, queue = self._dropped.pop(0)
+            # A wait would make a capture invalid.
+            if queue.kept is None and self._idle(queue.handle):
+                self.cann.aclmdlRIDestroy(model)
+                queue.give_back(blocks)
+            else:
+                self._dropped.append((model, blocks, queue))
         for _ in range(len(self._retired)):
             handle, blocks = self._retired.pop(0)
-            # A stream that hangs stays on the list: waiting for it here would hang the caller.
-            if self.cann.aclrtSynchronizeStreamWithTimeout(handle, 1) == _TIMED_OUT:
-                self._retired.append((handle, blocks))
-            else:
+            if self._idle(handle):
                 self.cann.aclrtDestroyStream(handle)
                 self.pool.trim(blocks)
-            self.cann.aclGetRecentErrMsg()
+            else:
+                self._retired.append((handle, blocks))
+        self.cann.aclGetRecentErrMsg()
+
+    def _idle(self, handle: int) -> bool:
+        """Return whether a stream is done; keep its failure for the next wait, whosever it is."""
+        code: int = self.cann.aclrtSynchronizeStreamWithTimeout(handle, 1)
+        if code not in (0, _TIMED_OUT):
+            self._failures.append(self.cann.error(code, "aclrtSynchronizeStream"))
+        return code != _TIMED_OUT
 
     def event(self) -> Any:
         """Return a new event."""
@@ -237,12 +297,15 @@ class AscendRuntime(Runtime):
         self.enter()
         code = self.cann.aclrtRecordEvent(event.handle, stream.handle)
         self.cann.check(code, "aclrtRecordEvent")
+        event.queue = stream
 
     def wait(self, event: Any, stream: Any) -> None:
         """Make later work on the stream wait for the event."""
         self.enter()
         code = self.cann.aclrtStreamWaitEvent(stream.handle, event.handle)
         self.cann.check(code, "aclrtStreamWaitEvent")
+        if event.queue is not None and event.queue is not stream:
+            stream.sources.add(event.queue)
 
     def query(self, event: Any) -> bool:
         """Return whether the event is complete."""
@@ -268,7 +331,19 @@ class AscendRuntime(Runtime):
         """Wait for a stream, at most for the time allowed."""
         self.enter()
         code = self.cann.aclrtSynchronizeStreamWithTimeout(stream.handle, self._timeout)
-        self.cann.check(code, "aclrtSynchronizeStream")
+        failure = self.cann.error(code, "aclrtSynchronizeStream") if code else None
+        # A stream runs on behind the failure of one that it waited for.
+        sources, stream.sources = stream.sources, set()
+        for source in sources:
+            try:
+                self.synchronize(source)
+            except DeviceError as error:
+                failure = failure or error
+        if failure is None and self._failures:
+            with contextlib.suppress(IndexError):  # Another thread was quicker.
+                failure = self._failures.pop()
+        if failure is not None:
+            raise failure
 
     def synchronize_event(self, event: Any) -> None:
         """Wait for an event, at most for the time allowed."""
@@ -294,6 +369,10 @@ class AscendRuntime(Runtime):
         for executable in list(self._kernels):
             executable.close()
         self.staging.close()
+        models = [model for model, _, _ in self._dropped] + [r.model for r in self._recordings]
+        for model in models:
+            self.cann.aclmdlRIDestroy(model)
+        self._dropped.clear()
         for handle in [h for h, _ in self._retired] + [q.handle for q in self._streams]:
             self.cann.aclrtDestroyStream(handle)
         self.pool.close()

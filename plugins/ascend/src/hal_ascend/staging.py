@@ -98,10 +98,9 @@ class Staging:
     def _take(self, size: int) -> _Slot:
         """Return a slot that nothing uses: an idle one, one that became idle, or a new one."""
         with self._lock:
-            waiting: list[_Slot] = []
-            for slot in self._busy:
-                (self._idle if self._runtime.query_raw(slot.event) else waiting).append(slot)
-            self._busy = waiting
+            done = [self._runtime.query_raw(slot.event) for slot in self._busy]
+            self._idle += [s for s, d in zip(self._busy, done, strict=True) if d]
+            self._busy = [s for s, d in zip(self._busy, done, strict=True) if not d]
             for position, slot in enumerate(self._idle):
                 if slot.size >= size:
                     return self._idle.pop(position)

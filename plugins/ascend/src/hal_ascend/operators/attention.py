@@ -8,9 +8,10 @@ from hal_ascend.recipe import Recipe, Ref
 
 _FAR = 2147483647  # A window of attention without end.
 _MOST_FEATURES = 768
+_MOST_FEATURES_DECODED = 512
 
 
-@rule("attention", "FlashAttentionScore", strided=False)
+@rule("attention", "FlashAttentionScore", "FusedInferAttentionScoreV2", strided=False)
 def _attention(recipe: Recipe) -> bool | None:
     query, key, value = recipe.input(0), recipe.input(1), recipe.input(2)
     mask, causal = recipe.optional(3), recipe.attributes["causal"]
@@ -28,6 +29,9 @@ def _attention(recipe: Recipe) -> bool | None:
     if not fits:
         return False
     batch, heads, length = query.shape[:3]
+    if length == 1 and mask is None and not causal and _decodes(recipe, query):
+        _decode(recipe, query, key, value)
+        return None
     seen = None if mask is None else _whole(recipe, mask, (batch, heads, length, key.shape[2]))
     hidden = _hidden(recipe, seen, causal, (length, key.shape[2]))
     statistics = [recipe.temporary(dtypes.float32, (batch, heads, length, 8)) for _ in range(2)]
@@ -47,6 +51,26 @@ def _attention(recipe: Recipe) -> bool | None:
         recipe.call("Any", seen, (3,), True, some)
         recipe.call("SWhere", some, out, recipe.filled(query.dtype, (), 0), recipe.out)
     return None
+
+
+def _decodes(recipe: Recipe, query: Ref) -> bool:
+    """Return whether the operator made for one new token at a time takes the query."""
+    features = query.shape[-1]
+    return (
+        recipe.supports("FusedInferAttentionScoreV2", query.dtype)
+        and features % 16 == 0
+        and features <= _MOST_FEATURES_DECODED
+    )
+
+
+def _decode(recipe: Recipe, query: Ref, key: Ref, value: Ref) -> None:
+    """Add the fused call for a single query for each head."""
+    absent = (None,) * 21  # Masks, lengths, quantization, paging, a shared prefix.
+    recipe.call(
+        "FusedInferAttentionScoreV2", query, [key], [value], *absent, query.shape[1],
+        recipe.attributes["scale"], _FAR, _FAR, "BNSD", key.shape[1], 0,
+        0, 0, 0, False, 0, 0, recipe.out, recipe.temporary(dtypes.float32, (0,)),
+    )  # fmt: skip
 
 
 def _whole(recipe: Recipe, mask: Ref, scores: tuple[int, ...]) -> Ref:

@@ -22,6 +22,6 @@ def provide() -> tuple[str, str]:
     from hal_ascend_standin.arithmetic import install
     from hal_ascend_standin.build import build
 
-    place = build()
+    place = build(os.environ.get("HAL_STANDIN_SANITIZE", ""))
     install(place)
     return str(place), f"stand-in for {os.environ.get('HAL_STANDIN_CHIP') or '910B3'}"

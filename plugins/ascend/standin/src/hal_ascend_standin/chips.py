@@ -14,7 +14,7 @@ __all__ = ["check"]
 
 _HALF_ONLY = ("Ascend310", "Ascend910A", "Ascend910PremiumA")
 """Chips without bfloat16, whose cube unit multiplies float16 alone."""
-_A2_ON = ("FlashAttentionScore", "RotaryPositionEmbedding")
+_A2_ON = ("FlashAttentionScore", "FusedInferAttentionScoreV2", "RotaryPositionEmbedding")
 
 
 def check(operator: OperatorPrototype, arguments: list[Any], soc: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from typing import Any
 
 from hal_ascend_standin.arithmetic import install
@@ -27,7 +28,7 @@ class Control:
     @classmethod
     def attach(cls) -> Control:
         """Return control over the stand-in that this process has loaded."""
-        return cls(install(folder()))
+        return cls(install(folder(os.environ.get("HAL_STANDIN_SANITIZE", ""))))
 
     def configure(self, key: str, value: int) -> None:
         """Change a setting: ``arithmetic`` (0 or 1) or ``delay_us`` (the longest random delay)."""

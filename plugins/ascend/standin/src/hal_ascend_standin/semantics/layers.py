@@ -180,6 +180,18 @@ def _flash_attention(
     put(out, found)
 
 
+@semantics("FusedInferAttentionScoreV2")
+def _infer_attention(query: Any, keys: list[Any], values: list[Any], *rest: Any) -> None:
+    *absent, heads, scale, _, _, layout, kv_heads = rest[: -2 - 7]
+    out = rest[-2]
+    agree(query, *keys, *values, out)
+    if any(a is not None for a in absent) or layout != "BNSD" or len(keys) != 1:
+        raise ValueError("the stand-in's FusedInferAttentionScoreV2 is plain, in BNSD")
+    if heads != query.shape[1] or kv_heads != keys[0].shape[1]:
+        raise ValueError(f"{heads} and {kv_heads} heads for {query.shape}, {keys[0].shape}")
+    put(out, reference("attention", query, keys[0], values[0], scale=scale))
+
+
 @semantics("RotaryPositionEmbedding")
 def _rotary(x: Any, cos: Any, sin: Any, mode: int, out: Any) -> None:
     agree(x, cos, sin, out)

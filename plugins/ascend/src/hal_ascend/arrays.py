@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hal.dtypes import DType
-from hal_ascend.pool import Block
 
 __all__ = ["Array"]
 
@@ -15,16 +14,13 @@ class Array:
     ----------
     address : int
         Of the first element, in bytes.
-    block : Block
-        The memory it lies in.
     dtype, shape
         For copies and collectives.
     """
 
-    __slots__ = ("address", "block", "dtype", "shape")
+    __slots__ = ("address", "dtype", "shape")
 
-    def __init__(self, address: int, block: Block, dtype: DType, shape: tuple[int, ...]) -> None:
+    def __init__(self, address: int, dtype: DType, shape: tuple[int, ...]) -> None:
         self.address = address
-        self.block = block
         self.dtype = dtype
         self.shape = shape

@@ -52,8 +52,6 @@ RUNTIME: dict[str, dict[str, str]] = {
         "aclrtResetDevice": "i32: i32",
         "aclrtGetCurrentContext": "i32: pointer",
         "aclrtSetCurrentContext": "i32: pointer",
-        "aclrtCreateContext": "i32: pointer i32",
-        "aclrtDestroyContext": "i32: pointer",
         "aclrtGetMemInfo": "i32: i32 pointer pointer",
         "aclrtMalloc": "i32: pointer u64 i32",
         "aclrtFree": "i32: pointer",

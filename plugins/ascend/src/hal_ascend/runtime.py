@@ -137,7 +137,7 @@ class AscendRuntime(Runtime):
         offset: int,
     ) -> Any:
         """Return where the first element is."""
-        return Array(buffer.address + offset * dtype.itemsize, buffer, dtype, shape)
+        return Array(buffer.address + offset * dtype.itemsize, dtype, shape)
 
     def upload(self, array: Any, host: npt.NDArray[Any], stream: Any) -> None:
         """Copy a host array in, through pinned memory."""
@@ -157,11 +157,6 @@ class AscendRuntime(Runtime):
     def memory_stats(self) -> MemoryStats:
         """Return the pool's statistics."""
         return self.pool.stats()
-
-    def address(self, array: Any) -> int:
-        """Return the address of an array's first element."""
-        found: int = array.address
-        return found
 
     def _malloc(self, size: int) -> int:
         self.reap()

@@ -232,6 +232,14 @@ def test_results_are_measured_before_memory_is_taken(text_model, graph):
         session(s=np.int64([2**40]))
 
 
+def test_attributes_cannot_ask_for_work_without_end(text_model):
+    model = text_model(
+        f"g (float[4] x) => (float[2] y, float[2] z) {{ y, z = Split<num_outputs = {2**31}>(x) }}"
+    )
+    with pytest.raises(hal.ModelError, match="num_outputs is 2147483648; the node names 2"):
+        hal.onnx.load(model, "cpu:0", check=False)(x=np.ones(4, np.float32))
+
+
 def test_weights_together_have_a_limit():
     with pytest.raises(hal.ModelError, match="all weights"):
         load(with_weight(float_data=[1, 2]), total_bytes=4)

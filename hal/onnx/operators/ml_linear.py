@@ -266,6 +266,7 @@ def _probabilities(F: Any, pairs: Any, prob_a: Any, prob_b: Any, count: int) -> 
     win = F.minimum(F.maximum(win, 1e-7), 1 - 1e-7)
     if count == 2:
         return F.concat(win, F.subtract(F.like(1, win), win), axis=1)
+    F.run.count_turns(F.step, count**3)
     rows = pairs.shape[0]
     one = F.like(1, win)
     parts: list[list[Any]] = [[None] * count for _ in range(count)]

@@ -40,6 +40,9 @@ def _split(
         sizes = integers(given) if given is not None else tuple(split)
     else:
         count = num_outputs or F.outputs
+        # The last parts need no name, but there cannot be more parts than elements.
+        if not F.outputs <= count <= max(size, F.outputs):
+            raise ShapeError(f"num_outputs is {count}; the node names {F.outputs} results")
         each = -(-size // count)
         sizes = tuple(max(0, min(each, size - each * i)) for i in range(count))
     if sum(sizes) != size or min(sizes, default=0) < 0:

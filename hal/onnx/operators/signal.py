@@ -116,6 +116,7 @@ def _mel_weight_matrix(
             f"{count} bins of {size} points at {sampling} Hz from {first} to {last} Hz do not fit"
         )
     F.check((rows, count), float64)
+    F.run.count_turns(F.step, 2 * rows + count)
     edges = np.linspace(_mel(first), _mel(last), count + 3)[:-1]
     hertz = 700 * (10 ** (edges / 2595) - 1)
     points = ((size + 1) * hertz // sampling).astype(np.int64)

@@ -12,9 +12,11 @@ from hal.program import Executable, record
 from hal.program.passes import (
     common_subexpressions,
     dead_code,
+    find_attention,
     fold_constants,
     fuse_elementwise,
     merge_linears,
+    name_linears,
     optimize,
     split_biases,
 )
@@ -292,6 +294,20 @@ def test_a_result_read_in_a_way_that_columns_do_not_allow_stays_alone():
     assert names(merge_linears(before, x.device)) == names(before)
 
 
+def test_products_by_constant_matrices_become_one_too():
+    weights = [random(8, n, seed=n) for n in (12, 12, 16)]
+
+    def function(x):
+        a, b, c = (x @ w for w in weights)
+        return [a.mT @ b, c.sum(axis=0)]
+
+    x = random(5, 8)
+    before = recorded(function, x)
+    after = merge_linears(name_linears(before, x.device), x.device)
+    assert names(after) == ["linear", "matmul", "sum"]
+    agrees(before, after, x)
+
+
 def test_products_with_weights_that_are_arguments_stay_alone():
     def function(x, a, b):
         return [hal.nn.linear(x, a) @ hal.nn.linear(x, b).T]
@@ -319,3 +335,42 @@ def test_a_bias_stays_where_no_chain_follows(fusing):
     ):
         before = recorded(function, x)
         assert names(split_biases(before, x.device)) == names(before)
+
+
+IN_PARTS = {
+    "plain": lambda q, k, v, m: hal.nn.softmax(q @ k.mT, -1) @ v,
+    "scaled": lambda q, k, v, m: hal.nn.softmax((q @ k.mT) * 0.25, -1) @ v,
+    "divided": lambda q, k, v, m: hal.nn.softmax((q @ k.mT) / 4.0, -1) @ v,
+    "scaled queries": lambda q, k, v, m: hal.nn.softmax((q * 0.25) @ k.mT, -1) @ v,
+    "masked": lambda q, k, v, m: hal.nn.softmax((q @ k.mT) / 4.0 + m, -1) @ v,
+    "mask first": lambda q, k, v, m: hal.nn.softmax(m + 0.5 * (q @ k.mT), -1) @ v,
+}
+
+
+@pytest.mark.parametrize("name", IN_PARTS)
+def test_attention_in_parts_becomes_attention(name):
+    given = [random(2, 3, n, 8, seed=n) for n in (5, 7, 7)] + [random(2, 1, 5, 7)]
+    before = recorded(lambda *xs: [IN_PARTS[name](*xs)], *given)
+    after = find_attention(before, given[0].device)
+    assert names(after) == ["attention"]
+    agrees(before, after, *given)
+
+
+NOT_ATTENTION = {
+    "weights are a result too": lambda q, k, v: (lambda w: [w @ v, w])(
+        hal.nn.softmax(q @ k.mT, -1)
+    ),
+    "another axis": lambda q, k, v: [hal.nn.softmax(q @ k.mT, -2) @ v],
+    "a factor that is no constant": lambda q, k, v: [
+        hal.nn.softmax((q @ k.mT) * q[0, 0, 0, 0], -1) @ v
+    ],
+    "no scores": lambda q, k, v: [hal.nn.softmax(k @ k.mT + 1.0, -2) @ v],
+    "broadcast keys": lambda q, k, v: [hal.nn.softmax(q @ k[0].mT, -1) @ v],
+}
+
+
+@pytest.mark.parametrize("name", NOT_ATTENTION)
+def test_what_is_not_attention_stays_as_it_is(name):
+    given = [random(2, 3, n, 8, seed=n) for n in (5, 7, 7)]
+    before = recorded(NOT_ATTENTION[name], *given)
+    assert "attention" not in names(find_attention(before, given[0].device))

@@ -4,15 +4,18 @@ from hal.program.passes.common import common_subexpressions
 from hal.program.passes.dead import dead_code
 from hal.program.passes.fold import fold_constants
 from hal.program.passes.fuse import fuse_elementwise
+from hal.program.passes.patterns import find_attention
 from hal.program.passes.pipeline import optimize
-from hal.program.passes.products import merge_linears, split_biases
+from hal.program.passes.products import merge_linears, name_linears, split_biases
 
 __all__ = [
     "common_subexpressions",
     "dead_code",
+    "find_attention",
     "fold_constants",
     "fuse_elementwise",
     "merge_linears",
+    "name_linears",
     "optimize",
     "split_biases",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,9 @@ from hal.program.passes.fuse import fusable
 from hal.program.passes.uses import readers, single_writes, stable
 from hal.storage import Storage
 
-__all__ = ["merge_linears", "split_biases"]
+__all__ = ["constant_values", "has_kernel", "merge_linears", "name_linears", "split_biases"]
 
-_LINEAR, _ADD = operators["linear"], operators["add"]
+_LINEAR, _MATMUL, _ADD = (operators[name] for name in ("linear", "matmul", "add"))
 
 
 def split_biases(program: Program, device: Device) -> Program:
@@ -56,6 +55,29 @@ def _starts_chain(
     )
 
 
+def name_linears(program: Program, device: Device) -> Program:
+    """Return the program with products by a constant matrix called ``linear``.
+
+    Their weight is the matrix seen with its axes exchanged; nothing is moved.
+    """
+    calls = list[Call]()
+    for call in program.calls:
+        x, matrix = call.inputs if call.op is _MATMUL and not call.host else (None, None)
+        if (
+            x is not None
+            and matrix is not None
+            and x.layout.ndim > 1
+            and matrix.layout.ndim == 2
+            and matrix.buffer in program.constants
+        ):
+            rows, columns = matrix.layout.strides
+            layout = Layout(matrix.layout.dtype, matrix.layout.shape[::-1], (columns, rows))
+            linear = replace(call, op=_LINEAR, inputs=(x, matrix._replace(layout=layout)))
+            call = linear if has_kernel(linear, device) else call
+        calls.append(call)
+    return replace(program, calls=tuple(calls))
+
+
 def merge_linears(program: Program, device: Device) -> Program:
     """Return the program with products of one input and constant weights made one product.
 
@@ -72,7 +94,7 @@ def merge_linears(program: Program, device: Device) -> Program:
             given is not None
             and not call.host
             and call.outputs[0].buffer in single - results
-            and all(x.buffer in program.constants and x.layout.contiguous for x in weights)
+            and all(x.buffer in program.constants for x in weights)
         ):
             groups.setdefault((given, len(weights) == 2), []).append(call)
     for (given, _), calls in groups.items():
@@ -110,7 +132,7 @@ def _merged(program: Program, buffers: set[int], device: Device) -> Program:
             arrays.append(x)
         count = len(call.inputs)
         new = replace(call, inputs=tuple(arrays[:count]), outputs=tuple(arrays[count:]))  # type: ignore[arg-type]
-        if new != call and not call.view and not _runs(new, device):
+        if new != call and not call.view and not has_kernel(new, device):
             return program
         changed.append(new)
 
@@ -120,7 +142,9 @@ def _merged(program: Program, buffers: set[int], device: Device) -> Program:
         parts = [c.inputs[position] for c in calls]
         if parts[0] is None:
             continue
-        joined = np.concatenate([_values(program, p, device) for p in parts if p is not None])
+        joined = np.concatenate(
+            [constant_values(program, p, device) for p in parts if p is not None]
+        )
         constants[len(sizes)] = joined
         inputs.append(Array(len(sizes), Layout(layout.dtype, joined.shape)))
         sizes.append(joined.nbytes)
@@ -148,19 +172,24 @@ def _column(x: Array, width: int, total: int, start: int, buffer: int) -> Array 
     return Array(buffer, layout, x.offset // width * total + x.offset % width + start)
 
 
-def _runs(call: Call, device: Device) -> bool:
+def has_kernel(call: Call, device: Device) -> bool:
+    """Return whether the device has a kernel for a call as it is."""
     layouts = tuple([None if x is None else x.layout for x in call.inputs])
     outputs = tuple([x.layout for x in call.outputs])
     return device.runtime.kernel(call.op, Signature(layouts, outputs, call.attributes)) is not None
 
 
-def _values(program: Program, array: Array, device: Device) -> Any:
+def constant_values(program: Program, array: Array, device: Device) -> Any:
+    """Return a constant's values on the host."""
     constant = program.constants[array.buffer]
     layout, start = array.layout, array.offset
     if isinstance(constant, Storage):
-        spec = device.spec(layout.dtype, layout.shape)
+        spec = device.spec(layout.dtype, layout.shape, layout.strides)
         view = device.runtime.view(
             constant.buffer, layout.dtype, layout.shape, layout.strides, start
         )
         return to_host(wrap(spec, view, (constant, start)))
-    return constant.reshape(-1)[start : start + prod(layout.shape)].reshape(layout.shape)
+    size = layout.dtype.itemsize
+    strides = tuple(s * size for s in layout.strides)
+    packed = np.ascontiguousarray(constant)
+    return np.ndarray(layout.shape, layout.dtype.numpy, packed, start * size, strides)

@@ -15,6 +15,7 @@ from hal.program.passes import (
     find_attention,
     fold_constants,
     fuse_elementwise,
+    join_biases,
     merge_linears,
     name_linears,
     optimize,
@@ -315,6 +316,27 @@ def test_products_with_weights_that_are_arguments_stay_alone():
     given = random(3, 8), random(6, 8, seed=1), random(6, 8, seed=2)
     before = recorded(function, *given)
     assert names(merge_linears(before, given[0].device)) == names(before)
+
+
+def test_a_vector_added_to_a_product_is_its_bias():
+    x, matrix, bias = random(3, 8), random(8, 6, seed=1), random(6, seed=2)
+    for function in (lambda x: [x @ matrix + bias], lambda x: [(bias + x @ matrix).mT]):
+        before = recorded(function, x)
+        after = join_biases(name_linears(before, x.device))
+        assert names(before) == ["matmul", "add"]
+        assert names(after) == ["linear"]
+        agrees(before, after, x)
+
+
+def test_a_product_that_is_read_twice_keeps_its_sum_apart():
+    x, matrix, bias = random(3, 8), random(8, 6, seed=1), random(6, seed=2)
+
+    def function(x):
+        y = x @ matrix
+        return [y + bias, y]
+
+    before = recorded(function, x)
+    assert names(join_biases(name_linears(before, x.device))) == ["linear", "add"]
 
 
 def test_a_bias_is_added_by_the_chain_that_follows(fusing):

@@ -6,7 +6,12 @@ from hal.program.passes.fold import fold_constants
 from hal.program.passes.fuse import fuse_elementwise
 from hal.program.passes.patterns import find_attention
 from hal.program.passes.pipeline import optimize
-from hal.program.passes.products import merge_linears, name_linears, split_biases
+from hal.program.passes.products import (
+    join_biases,
+    merge_linears,
+    name_linears,
+    split_biases,
+)
 
 __all__ = [
     "common_subexpressions",
@@ -14,6 +19,7 @@ __all__ = [
     "find_attention",
     "fold_constants",
     "fuse_elementwise",
+    "join_biases",
     "merge_linears",
     "name_linears",
     "optimize",

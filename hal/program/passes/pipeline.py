@@ -9,7 +9,12 @@ from hal.program.passes.dead import dead_code
 from hal.program.passes.fold import fold_constants
 from hal.program.passes.fuse import fuse_elementwise
 from hal.program.passes.patterns import find_attention
-from hal.program.passes.products import merge_linears, name_linears, split_biases
+from hal.program.passes.products import (
+    join_biases,
+    merge_linears,
+    name_linears,
+    split_biases,
+)
 
 __all__ = ["optimize"]
 
@@ -31,7 +36,7 @@ def optimize(program: Program, device: Device) -> Program:
     program = fold_constants(program, device)
     program = common_subexpressions(program)
     program = find_attention(program, device)
-    program = name_linears(program, device)
+    program = join_biases(name_linears(program, device))
     program = merge_linears(program, device)
     program = split_biases(program, device)
     return dead_code(fuse_elementwise(program, device))

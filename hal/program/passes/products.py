@@ -15,7 +15,14 @@ from hal.program.passes.fuse import fusable
 from hal.program.passes.uses import readers, single_writes, stable
 from hal.storage import Storage
 
-__all__ = ["constant_values", "has_kernel", "merge_linears", "name_linears", "split_biases"]
+__all__ = [
+    "constant_values",
+    "has_kernel",
+    "join_biases",
+    "merge_linears",
+    "name_linears",
+    "split_biases",
+]
 
 _LINEAR, _MATMUL, _ADD = (operators[name] for name in ("linear", "matmul", "add"))
 
@@ -75,6 +82,37 @@ def name_linears(program: Program, device: Device) -> Program:
             linear = replace(call, op=_LINEAR, inputs=(x, matrix._replace(layout=layout)))
             call = linear if has_kernel(linear, device) else call
         calls.append(call)
+    return replace(program, calls=tuple(calls))
+
+
+def join_biases(program: Program) -> Program:
+    """Return the program with a constant vector that is added to a product made its bias."""
+    single, reads = single_writes(program), readers(program)
+    made = {
+        call.outputs[0]: call
+        for call in program.calls
+        if call.op is _LINEAR and len(call.inputs) == 2 and call.outputs[0].buffer in single
+    }
+    joined: dict[int, Call] = {}
+    gone: set[int] = set()
+    for position, call in enumerate(program.calls):
+        if call.op is not _ADD or call.view or call.host or call.outputs[0].buffer not in single:
+            continue
+        for product, bias in (call.inputs, call.inputs[::-1]):
+            linear = None if product is None else made.get(product)
+            if product is None or linear is None or bias is None:
+                continue
+            if len(reads[linear.outputs[0].buffer]) > 1:
+                continue
+            if bias.buffer in program.constants and bias.layout.shape == product.layout.shape[-1:]:
+                labels = ", ".join(dict.fromkeys(c.label for c in (linear, call) if c.label))
+                inputs = (*linear.inputs, bias)
+                joined[position] = replace(
+                    linear, inputs=inputs, outputs=call.outputs, label=labels
+                )
+                gone.add(id(linear))
+                break
+    calls = [joined.get(n, c) for n, c in enumerate(program.calls) if id(c) not in gone]
     return replace(program, calls=tuple(calls))
 
 

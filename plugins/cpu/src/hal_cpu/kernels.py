@@ -95,7 +95,7 @@ UFUNCS: dict[str, np.ufunc] = {
 }
 
 # Kinds of NumPy dtypes for which NumPy's function has other special values than hal's operator.
-DIFFERENT = {"floor_divide": "fV", "expm1": "c"}
+DIFFERENT = {"floor_divide": "fV", "expm1": "c", "tanh": "c"}
 
 
 def find_kernel(op: Operator, signature: Signature) -> Kernel | None:

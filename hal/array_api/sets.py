@@ -224,9 +224,10 @@ class _Groups:
 
 
 def _order(F: Any, flat: Tensor) -> Any:
-    """Return the positions in sorted order, of complex numbers by real, then imaginary part."""
+    """Return the positions in sorted order: NaN last, complex numbers by real, then other part."""
     if flat.dtype.kind != "complex":
         return F.argsort(flat, axis=0)
-    by_imaginary = F.argsort(F.imag(flat), axis=0)
-    by_real = F.argsort(F.take(F.real(flat), by_imaginary, axis=0), axis=0)
-    return F.take(by_imaginary, by_real, axis=0)
+    order = F.argsort(F.imag(flat), axis=0)
+    for key in (F.real(flat), F.isnan(flat)):
+        order = F.take(order, F.argsort(F.take(key, order, axis=0), axis=0), axis=0)
+    return order

@@ -100,14 +100,14 @@ def test_iinfo_tells_the_limits(dtype):
 @pytest.mark.parametrize(
     ("kind", "members"),
     [
-        ("bool", {"bool"}),
-        ("signed integer", {"int"}),
-        ("unsigned integer", {"uint"}),
-        ("integral", {"int", "uint"}),
-        ("real floating", {"float"}),
-        ("complex floating", {"complex"}),
-        ("numeric", {"int", "uint", "float", "complex"}),
-        (("bool", "integral"), {"bool", "int", "uint"}),
+        ("bool", ["bool"]),
+        ("signed integer", ["int"]),
+        ("unsigned integer", ["uint"]),
+        ("integral", ["int", "uint"]),
+        ("real floating", ["float"]),
+        ("complex floating", ["complex"]),
+        ("numeric", ["int", "uint", "float", "complex"]),
+        (("bool", "integral"), ["bool", "int", "uint"]),
     ],
     ids=str,
 )

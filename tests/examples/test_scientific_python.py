@@ -1,0 +1,47 @@
+"""scikit-learn and SciPy calculate with hal's tensors, on a full device and on a small one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hal
+
+EXAMPLES = Path(hal.__file__).parents[1] / "examples"
+ON_DEVICE = """
+import sys
+sys.path[:0] = {folders}
+import hal_minimal
+from hal.plugin import register
+register(hal_minimal)
+import scientific_python
+sys.exit(scientific_python.main(["--device", {device!r}]))
+"""
+
+
+def run(device):
+    """Run the example on a device in a process of its own; SciPy reads a variable at import."""
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    folders = [str(EXAMPLES / "array_api"), str(EXAMPLES / "minimal_plugin")]
+    code = ON_DEVICE.format(folders=folders, device=device)
+    environment = {**os.environ, "SCIPY_ARRAY_API": "1", "HAL_FALLBACK": "allow"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_every_device_gives_the_same_results():
+    on_cpu, on_minimal = run("cpu:0"), run("minimal:0")
+    assert "R2 is 0.9999" in on_cpu[0]
+    assert on_cpu[-1].endswith("0 calls decomposed, 0 calls host")
+    # The last digits depend on the order in which sums are taken.
+    assert [line.split(" ")[0] for line in on_minimal[:3]] == ["scikit-learn:", "SciPy:", "SciPy:"]
+    assert on_minimal[1:3] == on_cpu[1:3]
+    assert "R2 is 0.9999" in on_minimal[0]
+    assert on_minimal[-1].startswith("minimal:0: ")
+    assert " 0 calls native" not in on_minimal[-1]

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
+from sparse_device import add_device
 
 import hal
-from hal.plugin import register, unregister
-
-SOURCE = Path(hal.__file__).parents[1] / "examples" / "minimal_plugin" / "hal_minimal.py"
+from hal.plugin import unregister
 
 
 @pytest.fixture(scope="module")
 def minimal():
-    spec = importlib.util.spec_from_file_location("hal_minimal_for_namespace", SOURCE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    # A name of its own: the example's tests count on being the first to use theirs.
-    module.MinimalBackend.name = "small"
-    register(module)
-    yield hal.device("small:0")
+    yield add_device("small", (hal.bool, hal.int32, hal.int64, hal.float32))
     unregister("small")
 
 

@@ -14,8 +14,8 @@ from hal.errors import HalIndexError, ShapeError
 from hal.onnx.values import dtype_of
 
 __all__ = [
-    "axes_of", "axis_of", "cast", "cut", "flip", "grids", "integers", "move_axis", "narrow",
-    "positions", "reshape", "squeeze", "transpose", "unsqueeze", "widen",
+    "axes_of", "axis_of", "cast", "cut", "flat_size", "flip", "grids", "integers", "move_axis",
+    "narrow", "positions", "reshape", "squeeze", "transpose", "unsqueeze", "widen",
 ]  # fmt: skip
 
 

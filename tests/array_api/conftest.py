@@ -19,7 +19,13 @@ def sparse():
 
 
 @pytest.fixture(scope="session", params=["cpu:0", "sparse:0"])
-def device(request: Any, sparse: hal.Device) -> Any:
+def device(request: Any, sparse: hal.Device) -> hal.Device:
     """Each device in turn; results are the same on both."""
+    return hal.device(request.param)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def host_may_help():
+    """Let the host run what a device lacks, in the tests of this folder alone."""
     with hal.fallback("allow"):
-        yield hal.device(request.param)
+        yield

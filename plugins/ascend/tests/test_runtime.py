@@ -211,3 +211,39 @@ def test_a_process_that_ends_leaves_nothing_alive(in_python):
         "    y = x + 1"
     )
     assert out.strip() == "4.0"
+
+
+def test_a_stream_that_was_finalised_first_is_not_waited_for(ascend):
+    """In a cycle of garbage a stream may go before what still orders itself behind it."""
+    runtime = ascend.runtime
+    first, second = runtime.stream(), runtime.stream()
+    first.__del__()
+    event = runtime.event()
+    runtime.record(event, first)
+    runtime.wait(event, second)
+    runtime.reap()
+    runtime.synchronize(second)
+    runtime.record(event, first)
+    runtime.wait(event, second)
+    runtime.synchronize(second)
+
+
+def test_the_failure_of_a_stream_that_is_gone_is_raised_at_the_next_wait(ascend, control):
+    runtime = ascend.runtime
+    lost = runtime.stream()
+    control.faults(task=0)
+    block = runtime.allocate(64, lost)
+    array = runtime.view(block, hal.uint8, (64,), (1,), 0)
+    runtime.upload(array, np.zeros(64, np.uint8), lost)
+    runtime.free(block, lost)
+    while control.tasks() < 1:
+        time.sleep(0.001)
+    del lost, array, block
+    gc.collect()
+    until = time.perf_counter() + 10
+    while runtime._retired and time.perf_counter() < until:
+        runtime.reap()
+    with pytest.raises(hal.DeviceError, match="a kernel on the AI core failed"):
+        ascend.synchronize()
+    control.no_faults()
+    ascend.synchronize()

@@ -34,7 +34,9 @@ class Queue:
     for: whoever waits for it must hear of their failures too.
     """
 
-    __slots__ = ("__weakref__", "free", "handle", "kept", "retire", "sources")
+    __slots__ = (
+        "__weakref__", "free", "handle", "kept", "retire", "retired", "sources",
+    )  # fmt: skip
 
     def __init__(self, handle: int, retire: Callable[[int, list[Block]], None]) -> None:
         self.handle = handle
@@ -42,6 +44,7 @@ class Queue:
         self.kept: list[Block] | None = None
         self.sources: set[Queue] = set()
         self.retire = retire
+        self.retired = False
 
     def take_all(self) -> list[Block]:
         """Remove and return every free block; whoever calls has waited for the stream."""
@@ -57,7 +60,10 @@ class Queue:
             self.free.setdefault(block.size, []).append(block)
 
     def __del__(self) -> None:
-        self.retire(self.handle, self.take_all())
+        # The garbage collector may finalise what still refers to the stream after the stream.
+        if not self.retired:
+            self.retired = True
+            self.retire(self.handle, self.take_all())
 
 
 def _rounded(nbytes: int) -> int:

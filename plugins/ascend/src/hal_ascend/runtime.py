@@ -291,7 +291,9 @@ class AscendRuntime(Runtime):
         """Record the event behind the work enqueued so far."""
         self.enter()
         code = self.cann.aclrtRecordEvent(event.handle, stream.handle)
-        self.cann.check(code, "aclrtRecordEvent")
+        # A stream that is gone is done: an event that was not recorded holds nobody up.
+        if code and not stream.retired:
+            raise self.cann.error(code, "aclrtRecordEvent")
         event.queue = stream
 
     def wait(self, event: Any, stream: Any) -> None:
@@ -299,8 +301,9 @@ class AscendRuntime(Runtime):
         self.enter()
         code = self.cann.aclrtStreamWaitEvent(stream.handle, event.handle)
         self.cann.check(code, "aclrtStreamWaitEvent")
-        if event.queue is not None and event.queue is not stream:
-            stream.sources.add(event.queue)
+        source = event.queue
+        if source is not None and source is not stream and not source.retired:
+            stream.sources.add(source)
 
     def query(self, event: Any) -> bool:
         """Return whether the event is complete."""
@@ -330,6 +333,8 @@ class AscendRuntime(Runtime):
         # A stream runs on behind the failure of one that it waited for.
         sources, stream.sources = stream.sources, set()
         for source in sources:
+            if source.retired:
+                continue  # Its failure is kept when it is destroyed.
             try:
                 self.synchronize(source)
             except DeviceError as error:

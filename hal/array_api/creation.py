@@ -112,7 +112,7 @@ def _host(obj: Any, wanted: DType | None, copy: bool | None) -> Any:
         raise DTypeError(
             f"{type(obj).__name__} is no rectangular set of numbers: {error}"
         ) from None
-    return _numbers(array, types, wanted) if types <= _NUMBERS else array
+    return _numbers(obj, array, types, wanted) if types <= _NUMBERS else array
 
 
 _NUMBERS = {bool, int, float, complex}
@@ -128,14 +128,12 @@ def _unwrapped(obj: Any, depth: int = 0) -> tuple[Any, set[type]]:
     return (to_host(obj) if isinstance(obj, Tensor) else obj), {type(obj)}
 
 
-def _numbers(array: Any, types: set[type], wanted: DType | None) -> Any:
+def _numbers(obj: Any, array: Any, types: set[type], wanted: DType | None) -> Any:
     """Return an array that NumPy made of Python numbers in the dtype hal has for them."""
     inexact = array.dtype == object or (array.dtype.kind == "f" and types and float not in types)
-    if inexact and (wanted is None or wanted.kind not in ("float", "complex")):
-        raise HalOverflowError(
-            f"no integer dtype holds all of {str(array.tolist())[:60]}; give dtype=hal.float64"
-        )
-    if inexact:
+    if inexact and float not in types and (wanted is None or wanted.kind in ("int", "uint")):
+        array = _exact(obj)
+    elif inexact:
         array = array.astype(np.float64)
     found = as_dtype(array.dtype)
     defaults = {"float": DEFAULT_FLOATING, "int": DEFAULT_INTEGER, "complex": DEFAULT_COMPLEX}
@@ -146,6 +144,17 @@ def _numbers(array: Any, types: set[type], wanted: DType | None) -> Any:
         check_scalar(int(array.min()), target)
         check_scalar(int(array.max()), target)
     return _converted(array, target)
+
+
+def _exact(obj: Any) -> Any:
+    """Return integers of which NumPy has made floats because int64 does not hold them all."""
+    array = np.asarray(obj, dtype=object)
+    low, high = array.min(), array.max()
+    if low < -(2**63) or high >= 2**64 or (low < 0 and high >= 2**63):
+        raise HalOverflowError(
+            f"no integer dtype holds all from {low} to {high}; give dtype=hal.float64"
+        )
+    return array.astype(np.int64 if high < 2**63 else np.uint64)
 
 
 def _converted(array: Any, dtype: DType) -> Any:
@@ -177,7 +186,8 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) 
     if promote_scalar(like, fill_value) is not like:
         raise DTypeError(f"{fill_value!r} cannot be stored as {wanted}")
     if wanted.storage_only:
-        value = from_host(_numbers(np.asarray(fill_value), {type(fill_value)}, wanted), target)
+        host = _numbers(fill_value, np.asarray(fill_value), {type(fill_value)}, wanted)
+        value = from_host(host, target)
     else:
         value = constant(target, fill_value, wanted)
     return call(operators["full"], value, shape=sizes)  # type: ignore[no-any-return]

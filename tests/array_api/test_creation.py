@@ -91,6 +91,14 @@ def test_a_wanted_dtype_keeps_what_the_default_would_round(device):
     assert hal.asarray(2**63, dtype=hal.uint64, device=device).item() == 2**63
 
 
+@pytest.mark.parametrize("dtype", [None, hal.uint64])
+def test_lists_of_small_and_large_integers_are_exact(dtype):
+    x = hal.asarray([0, 2**63 + 1], dtype=dtype)
+    assert (x.dtype, x.tolist()) == (hal.uint64, [0, 2**63 + 1])
+    with pytest.raises(hal.HalOverflowError, match="int8"):
+        hal.asarray([0, 2**63], dtype=hal.int8)
+
+
 def test_lists_of_tensors_keep_their_dtype():
     parts = [hal.asarray(0.1, dtype=hal.float64), hal.asarray(0.2, dtype=hal.float64)]
     assert hal.asarray(parts).dtype is hal.float64

@@ -80,6 +80,8 @@ define(
 def _broadcast_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference:
     (x,) = present(name, inputs, 1)
     shape = as_shape(name, attributes["shape"])
+    if min(shape, default=0) < 0:
+        raise ShapeError(f"{name}: the shape {shape} has a negative size; sizes are 0 or more")
     lead = len(shape) - x.ndim
     if lead < 0 or any(n not in (1, t) for n, t in zip(x.shape, shape[lead:], strict=True)):
         raise ShapeError(f"{name}: {x.shape} does not broadcast to {shape}")

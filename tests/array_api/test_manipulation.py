@@ -162,6 +162,7 @@ X = hal.ones((2, 3), device="cpu:0")
         (lambda: hal.repeat(X, hal.asarray([1.0])), hal.DTypeError),
         (lambda: hal.tile(X, (-1,)), hal.ValueRangeError),
         (lambda: hal.broadcast_to(X, (3,)), hal.ShapeError),
+        (lambda: hal.broadcast_to(hal.asarray(1.0), -1), hal.ShapeError),
         (lambda: hal.broadcast_shapes((2,), (3,)), hal.ShapeError),
         (lambda: hal.flip(X, axis=2), hal.HalIndexError),
     ],

@@ -19,7 +19,7 @@ from hal.plans import counter, failure
 from hal.plugin import Array, Call, Layout, Program, Runtime, Signature, extent
 from hal.program.memory import MemoryPlan, plan_memory
 from hal.report import Tally
-from hal.storage import Spec, Storage, Value
+from hal.storage import Storage, Value
 from hal.stream import Stream
 
 __all__ = ["Executable"]
@@ -113,7 +113,7 @@ class Executable:
             self._run_steps(inputs, results, stream)
         for tally, times in self._count:
             tally.calls += times
-        return [self._result(x, inputs, results) for x in self.program.outputs]
+        return [self._value(x, inputs, results) for x in self.program.outputs]
 
     # Runs
 
@@ -132,7 +132,7 @@ class Executable:
             if frame.replay is not None:
                 frame.replay(inputs, results, stream)
             else:
-                frame.fill(lambda array: self._array(array, inputs, results))
+                frame.fill(lambda array: self._value(array, inputs, results)._array)
                 self._enqueue(frame, stream)
         finally:
             frame.runs += 1
@@ -158,7 +158,7 @@ class Executable:
         inputs = [self._allocate(x, stream) for x in self.program.inputs]
         results = {b: self._allocate(array, stream) for b, array in self._results.items()}
         runtime = self.device.runtime
-        frame.fill(lambda array: self._array(array, inputs, results))
+        frame.fill(lambda array: self._value(array, inputs, results)._array)
         try:
             recording = runtime.capture(stream.handle, lambda: self._enqueue(frame, stream))
         except Exception as error:
@@ -185,7 +185,7 @@ class Executable:
     def _run_whole(
         self, inputs: Sequence[Value], results: dict[int, Value], stream: Stream
     ) -> None:
-        outs = [self._array(x, inputs, results) for x in self.program.outputs]
+        outs = [self._value(x, inputs, results)._array for x in self.program.outputs]
         try:
             assert self._whole is not None
             self._whole(stream.handle, outs, [x._array for x in inputs])
@@ -206,35 +206,23 @@ class Executable:
 
     # Arrays
 
-    def _array(self, array: Array, inputs: Sequence[Value], results: dict[int, Value]) -> Any:
-        """Return the backend's array for a place in an argument's or a result's buffer."""
+    def _value(self, array: Array, inputs: Sequence[Value], results: dict[int, Value]) -> Value:
+        """Return the tensor for a place in an argument's or a result's buffer."""
         given = self._inputs.get(array.buffer)
         if given is None:
             value, root = results[array.buffer], self._results[array.buffer]
         else:
             value, root = inputs[given], self.program.inputs[given]
         if array == root:
-            return value._array
-        return make_view(value, *self._relative(array, root))._array
-
-    def _relative(self, array: Array, root: Array) -> tuple[Spec, int]:
-        """Return a place's spec, and its offset from another place in the same buffer."""
+            return value
         layout = array.layout
         start = root.offset * root.layout.dtype.itemsize // layout.dtype.itemsize
         spec = self.device.spec(layout.dtype, layout.shape, layout.strides)
-        return spec, array.offset - start
+        return make_view(value, spec, array.offset - start)
 
     def _allocate(self, array: Array, stream: Stream) -> Value:
         layout = array.layout
         return allocate(self.device.spec(layout.dtype, layout.shape, layout.strides), stream)
-
-    def _result(self, array: Array, inputs: Sequence[Value], results: dict[int, Value]) -> Value:
-        given = self._inputs.get(array.buffer)
-        if given is None:
-            value, root = results[array.buffer], self._results[array.buffer]
-        else:
-            value, root = inputs[given], self.program.inputs[given]
-        return value if array == root else make_view(value, *self._relative(array, root))
 
     # Preparation
 

@@ -10,11 +10,23 @@ from typing import Any
 import numpy as np
 
 from hal.device import Device, default_device
+from hal.dispatch import call
 from hal.dtypes import DType
 from hal.errors import TraceError, Unsupported
 from hal.memory import base, wrap
 from hal.ops import Operator, operators
-from hal.plugin import Array, Backend, Call, Devices, Kernel, Layout, Program, Runtime, Signature
+from hal.plugin import (
+    Array,
+    Backend,
+    Call,
+    Devices,
+    Kernel,
+    Layout,
+    Program,
+    Runtime,
+    Signature,
+    extent,
+)
 from hal.report import current_policy
 from hal.storage import Spec, Storage, Value
 
@@ -32,7 +44,6 @@ class _Recorder(Runtime):
         self.calls: list[Call] = []
         self.sizes: list[int] = []
         self.constants: dict[int, Any] = {}
-        self.inputs: set[int] = set()
         self.label = ""
 
     def allocate(self, nbytes: int, stream: Any) -> int:
@@ -53,7 +64,7 @@ class _Recorder(Runtime):
         return Array(buffer, Layout(dtype, shape, strides), offset)
 
     def upload(self, array: Array, host: Any, stream: Any) -> None:
-        if array.buffer in self.constants or any(self._writes(array.buffer)):
+        if array.buffer in self.constants or self._written(array.buffer):
             raise TraceError(_where("values from the host are written into a traced tensor"))
         self.constants[array.buffer] = np.array(host)
 
@@ -86,8 +97,9 @@ class _Recorder(Runtime):
                             "arguments; pass the tensor as an argument"
                         )
                     )
-            call = Call(op, tuple(inputs), tuple(outputs), attributes, host=host, label=self.label)
-            self.calls.append(call)
+            self.calls.append(
+                Call(op, tuple(inputs), tuple(outputs), attributes, host=host, label=self.label)
+            )
 
         return Kernel(into)
 
@@ -99,8 +111,8 @@ class _Recorder(Runtime):
         given = Signature(packed, outputs, signature.attributes)
         return self.target.runtime.kernel(op, given) is not None
 
-    def _writes(self, buffer: int) -> list[bool]:
-        return [out.buffer == buffer for call in self.calls for out in call.outputs]
+    def _written(self, buffer: int) -> bool:
+        return any(out.buffer == buffer for made in self.calls for out in made.outputs)
 
 
 class Tracer:
@@ -149,7 +161,6 @@ class Tracer:
         start, span = _range(value)
         nbytes = span * value.dtype.itemsize
         buffer = self.recorder.allocate(nbytes, None)
-        self.recorder.inputs.add(buffer)
         storage = Storage(self.device, buffer, nbytes, self._stream())
         return self.symbolic(value._spec, storage, -start)
 
@@ -157,10 +168,9 @@ class Tracer:
         """Note that an operator only looked at memory in another way, unless it had to copy."""
         if given._array.buffer != result._array.buffer:
             return
-        call = Call(
-            op, (given._array,), (result._array,), attributes, True, label=self.recorder.label
+        self.recorder.calls.append(
+            Call(op, (given._array,), (result._array,), attributes, True, label=self.recorder.label)
         )
-        self.recorder.calls.append(call)
 
     def _stream(self) -> Any:
         return self.device.default_stream
@@ -228,8 +238,6 @@ def _owned(result: Value, recorder: _Recorder) -> Value:
     """Return a result that does not lie in a constant, which the caller could then change."""
     if result._array.buffer not in recorder.constants:
         return result
-    from hal.dispatch import call
-
     copied: Value = call(operators["copy"], result)
     return copied
 
@@ -240,8 +248,6 @@ def _plain(layout: Layout) -> Layout:
 
 def _range(value: Value) -> tuple[int, int]:
     """Return where a view's memory starts relative to its first element, and how long it is."""
-    from hal.plugin import extent
-
     if value._spec.size == 0:
         return 0, 0
     low, high = extent(value._spec)

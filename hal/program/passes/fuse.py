@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from hal.device import Device
 from hal.ops import operators
 from hal.ops.fused import Step, fits
-from hal.plugin import Array, Call, Program, Signature
+from hal.plugin import Array, Call, Program
+from hal.program.passes.calls import has_kernel, joined_labels
 from hal.program.passes.uses import readers, single_writes, stable
 
 __all__ = ["fusable", "fuse_elementwise"]
@@ -37,7 +38,7 @@ def fuse_elementwise(program: Program, device: Device) -> Program:
         if len(chain.positions) < 2:
             continue
         call = _fused(program, chain, reads)
-        if _has_kernel(call, device):
+        if has_kernel(call, device):
             replaced[chain.positions[-1]] = call
             removed |= set(chain.positions)
     calls = [
@@ -60,13 +61,7 @@ def fusable(call: Call, device: Device) -> bool:
     operands = tuple([None if x is None else next(numbers) for x in call.inputs])
     step = (call.op.name, operands, tuple(call.attributes.items()))
     attributes = {"steps": (step,), "results": (len(present),)}
-    return _has_kernel(Call(_FUSED, tuple(present), call.outputs, attributes), device)
-
-
-def _has_kernel(call: Call, device: Device) -> bool:
-    layouts = tuple([x.layout for x in call.inputs if x is not None])
-    signature = Signature(layouts, tuple([x.layout for x in call.outputs]), call.attributes)
-    return device.runtime.kernel(_FUSED, signature) is not None
+    return has_kernel(Call(_FUSED, tuple(present), call.outputs, attributes), device)
 
 
 def _chains(program: Program, device: Device) -> list[_Chain]:
@@ -138,5 +133,4 @@ def _fused(program: Program, chain: _Chain, reads: dict[int, list[int]]) -> Call
         if any(p not in members for p in reads.get(call.outputs[0].buffer, ()))
     ]
     attributes = {"steps": tuple(steps), "results": tuple([number[x] for x in outputs])}
-    labels = ", ".join(dict.fromkeys(call.label for call in calls if call.label))
-    return Call(_FUSED, tuple(inputs), tuple(outputs), attributes, label=labels)
+    return Call(_FUSED, tuple(inputs), tuple(outputs), attributes, label=joined_labels(calls))

@@ -8,7 +8,8 @@ from dataclasses import replace
 from hal.device import Device
 from hal.ops import operators
 from hal.plugin import Array, Call, Layout, Program
-from hal.program.passes.products import constant_values, has_kernel
+from hal.program.passes.calls import has_kernel, joined_labels
+from hal.program.passes.products import constant_values
 from hal.program.passes.uses import readers, single_writes, stable, writers
 
 __all__ = ["find_attention"]
@@ -111,8 +112,7 @@ def _attention(graph: _Graph, last: Call) -> tuple[Call, set[int]] | None:
     ):
         return None
     attributes = {"causal": False, "scale": scale, **last.attributes}
-    labels = [graph.program.calls[n].label for n in sorted(inner)] + [last.label]
-    text = ", ".join(dict.fromkeys(label for label in labels if label))
+    text = joined_labels([*(graph.program.calls[n] for n in sorted(inner)), last])
     return Call(_ATTENTION, given, last.outputs, attributes, label=text), inner
 
 

@@ -10,14 +10,14 @@ import numpy as np
 from hal.device import Device
 from hal.memory import to_host, wrap
 from hal.ops import operators
-from hal.plugin import Array, Call, Layout, Program, Signature
+from hal.plugin import Array, Call, Layout, Program
+from hal.program.passes.calls import has_kernel, joined_labels
 from hal.program.passes.fuse import fusable
 from hal.program.passes.uses import readers, single_writes, stable
 from hal.storage import Storage
 
 __all__ = [
     "constant_values",
-    "has_kernel",
     "join_biases",
     "merge_linears",
     "name_linears",
@@ -105,7 +105,7 @@ def join_biases(program: Program) -> Program:
             if len(reads[linear.outputs[0].buffer]) > 1:
                 continue
             if bias.buffer in program.constants and bias.layout.shape == product.layout.shape[-1:]:
-                labels = ", ".join(dict.fromkeys(c.label for c in (linear, call) if c.label))
+                labels = joined_labels((linear, call))
                 inputs = (*linear.inputs, bias)
                 joined[position] = replace(
                     linear, inputs=inputs, outputs=call.outputs, label=labels
@@ -186,8 +186,8 @@ def _merged(program: Program, buffers: set[int], device: Device) -> Program:
         constants[len(sizes)] = joined
         inputs.append(Array(len(sizes), Layout(layout.dtype, joined.shape)))
         sizes.append(joined.nbytes)
-    labels = ", ".join(dict.fromkeys(c.label for c in calls if c.label))
-    merged = Call(_LINEAR, tuple(inputs), (out,), calls[0].attributes, label=labels)
+    attributes, labels = calls[0].attributes, joined_labels(calls)
+    merged = Call(_LINEAR, tuple(inputs), (out,), attributes, label=labels)
     first = next(n for n, call in enumerate(program.calls) if member(call))
     changed.insert(first, merged)
     return replace(program, calls=tuple(changed), sizes=tuple(sizes), constants=constants)
@@ -208,13 +208,6 @@ def _column(x: Array, width: int, total: int, start: int, buffer: int) -> Array 
         return None
     layout = Layout(x.layout.dtype, x.layout.shape, tuple(strides))
     return Array(buffer, layout, x.offset // width * total + x.offset % width + start)
-
-
-def has_kernel(call: Call, device: Device) -> bool:
-    """Return whether the device has a kernel for a call as it is."""
-    layouts = tuple([None if x is None else x.layout for x in call.inputs])
-    outputs = tuple([x.layout for x in call.outputs])
-    return device.runtime.kernel(call.op, Signature(layouts, outputs, call.attributes)) is not None
 
 
 def constant_values(program: Program, array: Array, device: Device) -> Any:

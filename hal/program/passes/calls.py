@@ -1,0 +1,22 @@
+"""What passes ask and say about single calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hal.device import Device
+from hal.plugin import Call, Signature
+
+__all__ = ["has_kernel", "joined_labels"]
+
+
+def has_kernel(call: Call, device: Device) -> bool:
+    """Return whether the device has a kernel for a call as it is."""
+    inputs = tuple([None if x is None else x.layout for x in call.inputs])
+    outputs = tuple([x.layout for x in call.outputs])
+    return device.runtime.kernel(call.op, Signature(inputs, outputs, call.attributes)) is not None
+
+
+def joined_labels(calls: Iterable[Call]) -> str:
+    """Return the labels of calls that become one, each once."""
+    return ", ".join(dict.fromkeys(call.label for call in calls if call.label))

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 
+from hal.ops.cost import cost
 from hal.ops.operator import (
     REQUIRED,
     Evaluator,
@@ -40,6 +41,7 @@ __all__ = [
     "Inference",
     "Operator",
     "ReferenceEvaluator",
+    "cost",
     "define",
     "evaluate_reference",
     "operators",

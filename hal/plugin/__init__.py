@@ -1,5 +1,6 @@
 """What a plugin author imports: the contract, layouts, and the hook's marker."""
 
+from hal.plugin.chip import Chip, Cost, Estimate, Offer
 from hal.plugin.collectives import REDUCTIONS, Communicator
 from hal.plugin.contract import CONTRACT_VERSION, Backend, Runtime
 from hal.plugin.discovery import (
@@ -29,13 +30,17 @@ __all__ = [
     "Array",
     "Backend",
     "Call",
+    "Chip",
     "Communicator",
+    "Cost",
     "DeviceInfo",
     "Devices",
+    "Estimate",
     "HostEvent",
     "Kernel",
     "Layout",
     "MemoryStats",
+    "Offer",
     "PluginFailure",
     "Program",
     "Runtime",

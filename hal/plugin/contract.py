@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from hal.dtypes import DType
 from hal.errors import Unsupported
+from hal.plugin.chip import Chip, Offer
 from hal.plugin.collectives import Communicator
 from hal.plugin.program import Program
-from hal.plugin.values import Devices, HostEvent, Kernel, MemoryStats, Signature
+from hal.plugin.values import DeviceInfo, Devices, HostEvent, Kernel, MemoryStats, Signature
 
 if TYPE_CHECKING:
     import numpy as np
@@ -302,6 +303,45 @@ class Backend(ABC):
     @abstractmethod
     def open(self, index: int) -> Runtime:
         """Return the runtime of one device; called once, at the device's first use."""
+
+    # chips that are not there; optional
+
+    def chips(self) -> Mapping[str, Chip]:
+        """Return the chips this backend has figures of, by name. Touches no driver."""
+        return {}
+
+    def emulate(self, index: int, chip: Chip) -> tuple[DeviceInfo, Runtime]:
+        """Return a device of this backend that behaves as a chip: its memory, dtypes, rounding.
+
+        The device works asynchronously; its events count the time that the chip would take. What
+        the returned description shows says that it is emulated.
+
+        Raises
+        ------
+        hal.errors.Unsupported
+            When the backend emulates none.
+        """
+        raise Unsupported(f"{self.name} emulates no chips; the CPU's backend does")
+
+    def offers(self, architecture: str, op: Operator, signature: Signature) -> Offer | None:
+        """Return whether devices of an architecture have a kernel, without one being there.
+
+        The answer is the one that :meth:`Runtime.kernel` gives on such a device. It must not need
+        the vendor's libraries.
+
+        Parameters
+        ----------
+        architecture : str
+            As in ``DeviceInfo.architecture``.
+        op : Operator
+        signature : Signature
+
+        Returns
+        -------
+        Offer or None
+            None where the backend does not know the architecture.
+        """
+        return None
 
     def communicator_identity(self) -> bytes:
         """Return a new identity of a group of devices, to be handed to each (by pipe or file).

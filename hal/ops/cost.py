@@ -1,0 +1,234 @@
+"""How much work a call of an operator is: operations and bytes, for rooflines and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import log2, prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hal.dtypes import DType, as_dtype, promote_scalar
+from hal.ops.operator import Operator, operators
+from hal.plugin.chip import Cost
+from hal.plugin.layout import Layout
+
+__all__ = ["cost"]
+
+Layouts = Sequence[Layout | None]
+
+
+class _Work(NamedTuple):
+    matrix: float
+    vector: float
+
+
+def cost(
+    op: Operator, inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str, Any]
+) -> Cost:
+    """Count the operations and bytes of one call.
+
+    An operator that is not primitive is the sum of its decomposition; a product or a convolution
+    counts a multiplication and an addition as two operations; any other step is one per element.
+    Bytes are those of the inputs and outputs alone, a broadcast axis read once.
+
+    Parameters
+    ----------
+    op : Operator
+    inputs : sequence of Layout or None
+        As the operator's rule converted them.
+    outputs : sequence of Layout
+    attributes : mapping
+        In canonical form.
+
+    Returns
+    -------
+    Cost
+
+    Examples
+    --------
+    >>> import hal
+    >>> from hal.ops import operators
+    >>> from hal.plugin import Layout
+    >>> a, b, c = (Layout(hal.float32, s) for s in ((128, 64), (64, 32), (128, 32)))
+    >>> cost(operators["matmul"], [a, b], [c], {"precision": "highest"})
+    Cost(matrix=524288.0, vector=0.0, nbytes=57344, dtype=hal.float32)
+    """
+    inexact = [x.dtype for x in inputs if x is not None and x.dtype.kind in ("float", "complex")]
+    dtype = inexact[0] if inexact else outputs[0].dtype
+    if op.view is not None and inputs[0] is not None and op.view(inputs[0], dict(attributes)):
+        return Cost(0.0, 0.0, 0, dtype)
+    matrix, vector = _work(op, inputs, outputs, attributes)
+    # Two complex numbers multiply and add by eight operations on real ones.
+    return Cost(
+        4 * matrix if dtype.kind == "complex" else matrix,
+        vector,
+        _nbytes(op, inputs, outputs),
+        dtype,
+    )
+
+
+def _nbytes(op: Operator, inputs: Layouts, outputs: Sequence[Layout]) -> int:
+    written = sum(x.nbytes for x in outputs)
+    read = 0
+    for x in inputs:
+        if x is not None and x.size:
+            touched = [n for n, s in zip(x.shape, x.strides, strict=True) if s != 0]
+            read += prod(touched) * x.dtype.itemsize
+    # What gathers reads no more than it writes, apart from the indices.
+    if op.family == "indexing" and inputs and inputs[0] is not None:
+        read += min(inputs[0].nbytes, written) - inputs[0].nbytes
+    return written + read
+
+
+def _work(
+    op: Operator, inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str, Any]
+) -> _Work:
+    counted = _COUNTED.get(op.name)
+    if counted is not None:
+        return counted(inputs, outputs, attributes)
+    if op.view is not None or op.family == "movement":
+        return _Work(0.0, 0.0)
+    if op.decompose is not None:
+        evaluator = _Evaluator()
+        values = [None if x is None else _Value(x) for x in inputs]
+        op.decompose(evaluator, *values, **attributes)
+        return _Work(evaluator.matrix, evaluator.vector)
+    size = max((x.size for x in (*inputs, *outputs) if x is not None), default=0)
+    if op.family == "sorting":
+        return _Work(0.0, size * log2(max(size, 2)))
+    if op.family in ("elementwise", "creation", "indexing"):
+        return _Work(0.0, float(sum(x.size for x in outputs)))
+    return _Work(0.0, float(size))
+
+
+class _Value:
+    """What stands for a tensor in a decomposition that is only counted."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.shape = layout.shape
+        self.dtype = layout.dtype
+        self.ndim = layout.ndim
+        self.size = layout.size
+
+
+class _Evaluator:
+    """Counts the work of a decomposition's steps instead of doing it."""
+
+    def __init__(self) -> None:
+        self.matrix = 0.0
+        self.vector = 0.0
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        op = operators[name]
+
+        def count(*inputs: Any, **attributes: Any) -> Any:
+            like = next((x.dtype for x in inputs if isinstance(x, _Value)), None)
+            layouts = [_layout(x, like) for x in inputs]
+            inference = op.infer(layouts, attributes)
+            cast = [
+                None if x is None or d is None else Layout(d, x.shape, x.strides)
+                for x, d in zip(layouts, inference.dtypes, strict=True)
+            ]
+            outputs = [Layout(*output) for output in inference.outputs]
+            work = _work(op, cast, outputs, inference.attributes)
+            self.matrix += work.matrix
+            self.vector += work.vector
+            made = tuple([_Value(x) for x in outputs])
+            return made[0] if len(made) == 1 else made
+
+        return count
+
+
+def _layout(value: Any, like: DType | None) -> Layout | None:
+    if value is None:
+        return None
+    if isinstance(value, _Value):
+        return value.layout
+    if isinstance(value, bool | int | float | complex) and like is not None:
+        return Layout(promote_scalar(like, value), ())
+    array = np.asarray(value)
+    return Layout(as_dtype(array.dtype), array.shape)
+
+
+def _matmul(inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str, Any]) -> _Work:
+    a = inputs[0]
+    assert a is not None
+    return _Work(2.0 * outputs[0].size * a.shape[-1], 0.0)
+
+
+def _linear(inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str, Any]) -> _Work:
+    bias = len(inputs) > 2 and inputs[2] is not None
+    return _Work(
+        _matmul(inputs, outputs, attributes).matrix, float(outputs[0].size) if bias else 0.0
+    )
+
+
+def _convolution(
+    inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str, Any]
+) -> _Work:
+    # A weight has shape (features out, features in of a group, *kernel).
+    weight = inputs[1]
+    assert weight is not None
+    bias = len(inputs) > 2 and inputs[2] is not None
+    matrix = 2.0 * outputs[0].size * prod(weight.shape[1:])
+    return _Work(matrix, float(outputs[0].size) if bias else 0.0)
+
+
+def _convolution_transpose(
+    inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str, Any]
+) -> _Work:
+    # A weight has shape (features in, features out of a group, *kernel); each input meets it once.
+    x, weight = inputs[:2]
+    assert x is not None
+    assert weight is not None
+    return _Work(2.0 * x.size * prod(weight.shape[1:]), 0.0)
+
+
+def _cubic(factor: float) -> Callable[..., _Work]:
+    """Return the count of a factorisation: ``factor * n**3`` of each matrix, as LAPACK counts.
+
+    https://www.netlib.org/lapack/lawnspdf/lawn41.pdf
+    """
+
+    def count(inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str, Any]) -> _Work:
+        a = inputs[0]
+        assert a is not None
+        rows, columns = a.shape[-2:]
+        matrices = prod(a.shape[:-2])
+        return _Work(0.0, factor * matrices * rows * columns * min(rows, columns))
+
+    return count
+
+
+def _fourier(inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str, Any]) -> _Work:
+    # The customary count of a transform, whatever the algorithm: 5 n log2 n of complex numbers.
+    x = inputs[0]
+    assert x is not None
+    axis = attributes["axis"]
+    length = max(x.shape[axis], outputs[0].shape[axis], 2)
+    return _Work(0.0, 5.0 * max(x.size, outputs[0].size) * log2(length))
+
+
+_COUNTED: dict[str, Callable[..., _Work]] = {
+    "matmul": _matmul,
+    "linear": _linear,
+    "convolution": _convolution,
+    "convolution_transpose": _convolution_transpose,
+    "cholesky": _cubic(1 / 3),
+    "solve": _cubic(2 / 3),
+    "det": _cubic(2 / 3),
+    "slogdet": _cubic(2 / 3),
+    "inv": _cubic(2),
+    "qr": _cubic(4 / 3),
+    "eigh": _cubic(9),
+    "eigvalsh": _cubic(4 / 3),
+    "eig": _cubic(25),
+    "eigvals": _cubic(10),
+    "svd": _cubic(22),
+    "svdvals": _cubic(8 / 3),
+    "fft": _fourier,
+    "rfft": _fourier,
+    "irfft": _fourier,
+}

@@ -1,0 +1,209 @@
+"""What a chip can do, as figures: memory, rates, dtypes, rounding. Read from a small TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hal.dtypes import DType, as_dtype
+from hal.errors import HalError, ValueRangeError
+
+__all__ = ["Chip", "Cost", "Estimate", "Offer"]
+
+ROUNDINGS = ("float16", "bfloat16", "tf32", "hf32")
+
+
+class Cost(NamedTuple):
+    """The work in one call of an operator; :func:`hal.ops.cost` counts it.
+
+    Attributes
+    ----------
+    matrix : float
+        Floating-point operations of matrix products, a multiplication and an addition as two.
+    vector : float
+        Every other operation, one per element and step.
+    nbytes : int
+        Bytes read and written once each, as if everything between stayed in registers.
+    dtype : DType
+        What the arithmetic is done in: that of the first floating-point input, else of the output.
+    """
+
+    matrix: float
+    vector: float
+    nbytes: int
+    dtype: DType
+
+
+class Estimate(NamedTuple):
+    """A predicted time in seconds, and what bounds it: matrix, vector, memory or launch."""
+
+    seconds: float
+    bound: str
+
+
+class Offer(NamedTuple):
+    """Whether a chip has a kernel, asked without the chip.
+
+    Attributes
+    ----------
+    native : bool
+    detail : str
+        The vendor's operator that serves it; else the reason why none does.
+    """
+
+    native: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One kind of chip, as far as hal needs to emulate it and to predict its times.
+
+    Rates are what the vendor states as the peak; ``efficiency`` says what share of it is reached.
+
+    Attributes
+    ----------
+    name : str
+        Lower-case words joined by hyphens, such as ``"vendor-x100"``.
+    description : str
+        The product's name.
+    backend : str
+        The name of the backend whose devices are such chips.
+    architecture : str
+        What that backend calls it in ``DeviceInfo.architecture``.
+    memory : int
+        Bytes.
+    bandwidth : float
+        Bytes per second between memory and the chip's units.
+    matrix : mapping of DType to float
+        Operations per second in matrix products, by the dtype of the inputs.
+    vector : mapping of DType to float
+        Operations per second in everything else.
+    dtypes : tuple of DType
+        What tensors may have.
+    alignment : int
+        Buffers start at a multiple of this many bytes.
+    launch : float
+        Seconds between the start of one short kernel and that of the next.
+    host_bandwidth, host_latency : float
+        Copies between host and chip: bytes per second, and seconds for each.
+    link_bandwidth : float
+        Bytes per second to a neighbouring chip, one direction.
+    efficiency : mapping of str to float
+        The share of the peak that good kernels reach, for ``"matrix"``, ``"vector"`` and
+        ``"memory"``.
+    products : mapping of DType to str
+        How a product's inputs are rounded before they are multiplied, by precision setting, where
+        it is not to their own dtype; in the file, for example, ``products.float32.high = "tf32"``.
+    flush_subnormals : bool
+        Whether arithmetic takes subnormal numbers for zero.
+    sources : mapping of str to str
+        Where each figure comes from.
+
+    Examples
+    --------
+    >>> import hal
+    >>> chip = Chip("x-1", "X 1", "x", "x1", 2**30, 1e12, {hal.float32: 1e13}, {hal.float32: 1e12},
+    ...             (hal.float32,), launch=1e-6)
+    >>> chip.estimate(Cost(matrix=0, vector=0, nbytes=2_000_000_000, dtype=hal.float32))
+    Estimate(seconds=0.002, bound='memory')
+    """
+
+    name: str
+    description: str
+    backend: str
+    architecture: str
+    memory: int
+    bandwidth: float
+    matrix: Mapping[DType, float]
+    vector: Mapping[DType, float]
+    dtypes: tuple[DType, ...]
+    alignment: int = 64
+    launch: float = 0.0
+    host_bandwidth: float = 16e9
+    host_latency: float = 10e-6
+    link_bandwidth: float = 0.0
+    efficiency: Mapping[str, float] = field(default_factory=dict)
+    products: Mapping[DType, Mapping[str, str]] = field(default_factory=dict)
+    flush_subnormals: bool = False
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def estimate(self, cost: Cost) -> Estimate:
+        """Predict the time of one kernel by the roofline: the slowest of its parts, or a launch.
+
+        A dtype without a rate of its own has the lowest rate there is.
+        """
+        parts = {
+            "matrix": self._time("matrix", cost.matrix, self.matrix, cost.dtype),
+            "vector": self._time("vector", cost.vector, self.vector, cost.dtype),
+            "memory": cost.nbytes / (self.bandwidth * self.efficiency.get("memory", 1.0)),
+        }
+        bound = max(parts, key=lambda part: parts[part])
+        if parts[bound] < self.launch:
+            return Estimate(self.launch, "launch")
+        return Estimate(parts[bound], bound)
+
+    def _time(
+        self, unit: str, operations: float, rates: Mapping[DType, float], dtype: DType
+    ) -> float:
+        if not operations:
+            return 0.0
+        rate = rates.get(dtype) or min(rates.values())
+        return operations / (rate * self.efficiency.get(unit, 1.0))
+
+    @classmethod
+    def read(cls, path: str | Path) -> Chip:
+        """Read a chip from a TOML file, whose keys are the attributes.
+
+        Raises
+        ------
+        ValueRangeError
+            When the file is no TOML, lacks a figure, has one too many or a wrong one.
+        FileNotFoundError
+            When there is no such file.
+        """
+        source = Path(path)
+        try:
+            data = tomllib.loads(source.read_text(encoding="utf-8"))
+            return cls(**_converted(data))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, ValueError, HalError) as e:
+            raise ValueRangeError(f"{source} describes no chip: {e}") from None
+
+
+def _converted(data: dict[str, Any]) -> dict[str, Any]:
+    found = dict(data)
+    for unit in ("matrix", "vector"):
+        if unit in found:
+            found[unit] = {as_dtype(k): _positive(f"{unit}.{k}", v) for k, v in found[unit].items()}
+            if not found[unit]:
+                raise ValueError(f"{unit} names no rate")
+    for figure in ("memory", "bandwidth", "alignment", "host_bandwidth"):
+        if figure in found:
+            _positive(figure, found[figure])
+    if "dtypes" in found:
+        found["dtypes"] = tuple([as_dtype(name) for name in found["dtypes"]])
+    for unit, share in found.get("efficiency", {}).items():
+        if unit not in ("matrix", "vector", "memory") or not 0 < share <= 1:
+            raise ValueError(
+                f"efficiency.{unit} is {share}; matrix, vector and memory have one, up to 1"
+            )
+    products = {}
+    for name, rules in found.get("products", {}).items():
+        for setting, rounding in rules.items():
+            if setting not in ("highest", "high", "medium") or rounding not in ROUNDINGS:
+                raise ValueError(
+                    f"products.{name}.{setting} is {rounding!r}; a setting is highest, high or "
+                    f"medium, a rounding one of {', '.join(ROUNDINGS)}"
+                )
+        products[as_dtype(name)] = rules
+    found["products"] = products
+    return found
+
+
+def _positive(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise ValueError(f"{name} is {value!r}; it must be a number above zero")
+    return value

@@ -15,7 +15,14 @@ import numpy as np
 
 from hal.device import Device, as_device, traced
 from hal.dtypes import DType, as_dtype, check_scalar, promote, promote_scalar
-from hal.errors import DeviceError, DTypeError, HalWarning, TraceError, Unsupported
+from hal.errors import (
+    DeviceError,
+    DTypeError,
+    HalWarning,
+    TraceError,
+    Unsupported,
+    ValueRangeError,
+)
 from hal.memory import allocate, base, from_host, make_view, overwrite_on_host, to_host
 from hal.ops import Operator, evaluate_reference, operators
 from hal.ops.operator import Inference
@@ -308,9 +315,22 @@ def _on_host(op: Operator, device: Device, inference: Inference) -> Plan:
 
 
 def write(target: Value, source: Value) -> None:
-    """Copy a tensor of equal shape and dtype into another's memory, overlapping or not."""
+    """Copy a tensor of equal shape and dtype into another's memory, overlapping or not.
+
+    Raises
+    ------
+    ValueRangeError
+        When elements of the target share memory, so that only one of their values could stay.
+    """
     if target._spec.size == 0:
         return
+    # The stride of an axis of size 1 is never 0.
+    if 0 in target._spec.strides:
+        raise ValueRangeError(
+            f"this tensor of shape {target.shape} was broadcast: several of its elements share "
+            "memory, so that they cannot be written one by one; write into a copy, "
+            "hal.asarray(x, copy=True)"
+        )
     device = target._spec.device
     if traced(device):
         raise TraceError(

@@ -146,3 +146,16 @@ def test_an_index_tensor_may_have_any_integer_dtype(cpu):
     x = hal.asarray([10, 20, 30], device=cpu)
     for dtype in (hal.int8, hal.uint8, hal.uint64, hal.int32):
         assert x[hal.asarray([2, 0], dtype=dtype, device=cpu)].tolist() == [30, 10]
+
+
+def test_a_broadcast_view_refuses_to_be_written_into(cpu):
+    x = hal.zeros(3, device=cpu)
+    view = hal.broadcast_to(x, (2, 3))
+    with pytest.raises(hal.errors.ValueRangeError, match="share memory"):
+        view[...] = hal.ones((2, 3), device=cpu)
+    with pytest.raises(hal.errors.ValueRangeError, match="share memory"):
+        view += 1
+    assert x.tolist() == [0, 0, 0]
+    copy = hal.asarray(view, copy=True)
+    copy[0, :] = 1
+    assert copy.tolist() == [[1, 1, 1], [0, 0, 0]]

@@ -255,7 +255,11 @@ class Runtime(ABC):
         event.nanoseconds = time.perf_counter_ns()
 
     def wait(self, event: Any, stream: Any) -> None:
-        """Make work enqueued on the stream from now on wait for the event."""
+        """Make work enqueued on the stream from now on wait for the event.
+
+        Failures travel along: when work before the event fails, synchronizing the stream raises
+        too, for what it was given since may have read what was never written.
+        """
 
     def query(self, event: Any) -> bool:
         """Return whether the recorded event is complete, without waiting."""

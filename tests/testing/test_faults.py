@@ -45,6 +45,7 @@ CAUGHT_BY = {
     "misaligned": ["buffers are aligned"],
     "stale peak": ["statistics fit together"],
     "swallowed error": ["failed work is reported at the next"],
+    "error stays behind": ["failed work is heard of"],
     "sticky error": ["failed work is reported once"],
     "error everywhere": ["failed work is reported once"],
     "not thread-safe": ["threads"],

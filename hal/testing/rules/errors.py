@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -110,6 +111,27 @@ def failed_work_is_reported_once_and_survived(bench: Bench) -> None:
     with stream:
         _works(bench, "x + x on the stream on which work failed")
     _works(bench, "x + x on the default stream after failed work")
+
+
+@rule()
+def failed_work_is_heard_of_by_who_waited_for_it(bench: Bench) -> None:
+    """A stream that read what failed work should have written must not pass for good."""
+    for way in ("stream", "download"):
+        first, second = bench.stream(), bench.stream()
+        with first:
+            x = bench.tensor(bench.counting(10))
+            _fail(bench, first)
+            y = bench.call("add", x, x)
+        with second:
+            z = bench.call("add", y, x)
+        with bench.raises(DeviceError, f"a {way} that waited for failed work") as caught:
+            second.synchronize() if way == "stream" else to_host(z)
+        if isinstance(caught[0], DeviceLost):
+            raise NotOffered("the device is lost after failed work, and says so")
+        with contextlib.suppress(DeviceError):  # Where it happened it may be heard of as well.
+            first.synchronize()
+        with second:
+            _works(bench, "x + x on the stream that waited for failed work")
 
 
 def _until_it_failed(bench: Bench, stream: Stream) -> None:

@@ -43,6 +43,7 @@ BUGS = {
     "stale peak": "the peak is that of the first allocation",
     # Errors, threads, descriptions
     "swallowed error": "failed work is never reported",
+    "error stays behind": "a stream that waits hears of no failure",
     "sticky error": "failed work is reported again and again",
     "error everywhere": "failed work is reported on every stream",
     "not thread-safe": "kernels share scratch memory",

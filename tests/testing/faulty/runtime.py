@@ -162,7 +162,8 @@ class FaultyRuntime(Runtime):
 
     def wait(self, event, stream):
         if "missing wait" not in self.bugs and event.ticket.stream is not stream:
-            stream.enqueue(event.ticket.wait)
+            alone = "error stays behind" in self.bugs
+            stream.enqueue(event.ticket.wait if alone else event.ticket.follow)
 
     def query(self, event):
         return event.ticket.done.is_set()

@@ -17,14 +17,22 @@ class Ticket:
         self.stream = stream
         self.done = threading.Event()
         self.time = None
+        self.error = None
 
     def complete(self):
+        self.error = self.stream.error
         self.time = time.perf_counter()
         self.done.set()
 
     def wait(self):
         self.stream.urge()
         self.done.wait()
+
+    def follow(self):
+        """Wait in another stream, and fail there with what failed before."""
+        self.wait()
+        if self.error is not None:
+            raise self.error
 
 
 class FaultyEvent:

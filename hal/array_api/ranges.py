@@ -186,7 +186,8 @@ def meshgrid(*arrays: Tensor, indexing: Literal["xy", "ij"] = "xy") -> tuple[Ten
     Tensor([[0, 0, 0],
             [1, 1, 1]], dtype=int64, device='cpu:0')
     """
-    if indexing not in ("xy", "ij"):
+    # An array would be compared element by element.
+    if not isinstance(indexing, str) or indexing not in ("xy", "ij"):
         raise ValueRangeError(f"meshgrid: indexing is {indexing!r}; use 'xy' or 'ij'")
     for x in arrays:
         check_tensor("meshgrid", x)

@@ -52,7 +52,7 @@ def cost(
     >>> from hal.plugin import Layout
     >>> a, b, c = (Layout(hal.float32, s) for s in ((128, 64), (64, 32), (128, 32)))
     >>> cost(operators["matmul"], [a, b], [c], {"precision": "highest"})
-    Cost(matrix=524288.0, vector=0.0, nbytes=57344, dtype=hal.float32)
+    Cost(matrix=524288.0, vector=0.0, nbytes=57344, dtype=hal.float32, precision='highest')
     """
     inexact = [x.dtype for x in inputs if x is not None and x.dtype.kind in ("float", "complex")]
     dtype = inexact[0] if inexact else outputs[0].dtype
@@ -65,6 +65,7 @@ def cost(
         vector,
         _nbytes(op, inputs, outputs),
         dtype,
+        attributes.get("precision", "highest"),
     )
 
 

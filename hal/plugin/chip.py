@@ -8,12 +8,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hal.dtypes import DType, as_dtype
+from hal.dtypes import (
+    DType,
+    as_dtype,
+    bfloat16,
+    complex64,
+    complex128,
+    float16,
+    float32,
+    float64,
+)
 from hal.errors import HalError, ValueRangeError
 
 __all__ = ["Chip", "Cost", "Estimate", "Offer"]
 
 ROUNDINGS = ("float16", "bfloat16", "tf32", "hf32")
+_HALVES: dict[str, DType] = {"float16": float16, "bfloat16": bfloat16}
+_PARTS = {complex64: float32, complex128: float64}
 
 
 class Cost(NamedTuple):
@@ -29,12 +40,15 @@ class Cost(NamedTuple):
         Bytes read and written once each, as if everything between stayed in registers.
     dtype : DType
         What the arithmetic is done in: that of the first floating-point input, else of the output.
+    precision : str
+        How exact products must be, as :func:`hal.precision` says it.
     """
 
     matrix: float
     vector: float
     nbytes: int
     dtype: DType
+    precision: str = "highest"
 
 
 class Estimate(NamedTuple):
@@ -82,6 +96,9 @@ class Chip:
         Operations per second in matrix products, by the dtype of the inputs.
     vector : mapping of DType to float
         Operations per second in everything else.
+    rounded : mapping of str to float
+        Operations per second in matrix products whose inputs are rounded to what is no dtype of
+        its own: ``"tf32"``, ``"hf32"``.
     dtypes : tuple of DType
         What tensors may have.
     alignment : int
@@ -128,17 +145,19 @@ class Chip:
     link_bandwidth: float = 0.0
     efficiency: Mapping[str, float] = field(default_factory=dict)
     products: Mapping[DType, Mapping[str, str]] = field(default_factory=dict)
+    rounded: Mapping[str, float] = field(default_factory=dict)
     flush_subnormals: bool = False
     sources: Mapping[str, str] = field(default_factory=dict)
 
     def estimate(self, cost: Cost) -> Estimate:
         """Predict the time of one kernel by the roofline: the slowest of its parts, or a launch.
 
-        A dtype without a rate of its own has the lowest rate there is.
+        Products of a dtype that the matrix unit lacks are left to the vector unit. There, integers
+        and bool without a rate of their own have float32's; any other dtype the lowest there is.
         """
         parts = {
-            "matrix": self._time("matrix", cost.matrix, self.matrix, cost.dtype),
-            "vector": self._time("vector", cost.vector, self.vector, cost.dtype),
+            "matrix": self._time("matrix", cost.matrix, self._product_rate(cost)),
+            "vector": self._time("vector", cost.vector, self._vector_rate(cost.dtype)),
             "memory": cost.nbytes / (self.bandwidth * self.efficiency.get("memory", 1.0)),
         }
         bound = max(parts, key=lambda part: parts[part])
@@ -146,13 +165,24 @@ class Chip:
             return Estimate(self.launch, "launch")
         return Estimate(parts[bound], bound)
 
-    def _time(
-        self, unit: str, operations: float, rates: Mapping[DType, float], dtype: DType
-    ) -> float:
-        if not operations:
-            return 0.0
-        rate = rates.get(dtype) or min(rates.values())
+    def _time(self, unit: str, operations: float, rate: float) -> float:
         return operations / (rate * self.efficiency.get(unit, 1.0))
+
+    def _product_rate(self, cost: Cost) -> float:
+        rounding = self.products.get(cost.dtype, {}).get(cost.precision, "")
+        if rounding in self.rounded:
+            return self.rounded[rounding]
+        if _HALVES.get(rounding) in self.matrix:
+            return self.matrix[_HALVES[rounding]]
+        dtype = _PARTS.get(cost.dtype, cost.dtype)
+        return self.matrix.get(dtype) or self._vector_rate(dtype)
+
+    def _vector_rate(self, given: DType) -> float:
+        dtype = _PARTS.get(given, given)
+        rate = self.vector.get(dtype)
+        if rate is None and dtype.kind in ("bool", "int", "uint"):
+            rate = self.vector.get(float32)
+        return rate or min(self.vector.values())
 
     @classmethod
     def read(cls, path: str | Path) -> Chip:
@@ -180,6 +210,12 @@ def _converted(data: dict[str, Any]) -> dict[str, Any]:
             found[unit] = {as_dtype(k): _positive(f"{unit}.{k}", v) for k, v in found[unit].items()}
             if not found[unit]:
                 raise ValueError(f"{unit} names no rate")
+    for rounding, rate in found.get("rounded", {}).items():
+        _positive(f"rounded.{rounding}", rate)
+        if rounding not in ROUNDINGS:
+            raise ValueError(
+                f"rounded.{rounding} is unknown; a rounding is one of {', '.join(ROUNDINGS)}"
+            )
     for figure in ("memory", "bandwidth", "alignment", "host_bandwidth"):
         if figure in found:
             _positive(figure, found[figure])

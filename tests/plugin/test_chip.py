@@ -17,8 +17,12 @@ dtypes = ["float32", "float16"]
 float16 = 4e13
 float32 = 1e13
 
+[rounded]
+tf32 = 2e13
+
 [vector]
 float32 = 1e12
+float64 = 5e11
 
 [efficiency]
 matrix = 0.5
@@ -51,6 +55,7 @@ def test_a_chip_is_read_from_a_file(tmp_path):
         ("matrix = 0.5", "cube = 0.5", "cube"),
         ('high = "tf32"', 'high = "int3"', "tf32"),
         ('"float16"]', '"float12"]', "float12"),
+        ("tf32 = 2e13", "tf33 = 2e13", "tf33"),
         ("[matrix]", "[matrix", "chip.toml"),
     ],
 )
@@ -68,7 +73,12 @@ def test_a_wrong_file_is_refused_with_what_is_wrong(tmp_path, given, wrong, says
         (Cost(5e9, 1e12, 10, hal.float32), 1.0, "vector"),
         (Cost(0, 10, 2_000_000_000_000, hal.float32), 2.0, "memory"),
         (Cost(0, 10, 40, hal.float32), 2e-6, "launch"),
-        (Cost(0, 1e12, 0, hal.float16), 1.0, "vector"),
+        (Cost(0, 1e12, 0, hal.int8), 1.0, "vector"),
+        (Cost(0, 1e12, 0, hal.float16), 2.0, "vector"),
+        (Cost(2.5e11, 0, 0, hal.float64), 1.0, "matrix"),
+        (Cost(5e12, 0, 0, hal.complex64), 1.0, "matrix"),
+        (Cost(1e13, 0, 0, hal.float32, "high"), 1.0, "matrix"),
+        (Cost(5e12, 0, 0, hal.float32, "medium"), 1.0, "matrix"),
     ],
 )
 def test_the_slowest_part_bounds_a_kernel(tmp_path, cost, seconds, bound):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 
 from hal.dtypes import ALL
-from hal.plugin import CONTRACT_VERSION, Backend, DeviceInfo, Devices, Runtime
+from hal.plugin import CONTRACT_VERSION, Backend, Chip, DeviceInfo, Devices, Runtime
+from hal_cpu.chips import shipped_chips
 from hal_cpu.runtime import CpuRuntime
 
 __all__ = ["CpuBackend"]
@@ -35,6 +37,10 @@ class CpuBackend(Backend):
     def open(self, index: int) -> Runtime:
         """Return the runtime."""
         return CpuRuntime(_memory())
+
+    def chips(self) -> Mapping[str, Chip]:
+        """Return the chips that there are files of."""
+        return shipped_chips()
 
 
 _LINUX = hasattr(os, "sched_getaffinity")

@@ -44,7 +44,7 @@ LAYERS = [
     ["hal.program"],
     ["hal"],
     ["hal.demo", "hal.onnx"],
-    ["hal.scaffold", "hal.testing"],
+    ["hal.scaffold", "hal.testing", "hal.tools"],
     ["hal.cli"],
 ]
 

@@ -1,8 +1,8 @@
 """Run an ONNX model on a device: outputs, latency, memory, and what ran where.
 
-Each input comes from --input NAME=FILE.npy or --input NAME=random; inputs that are not named are
-random. An axis of open size has size 1 unless --size NAME=N says otherwise. Random numbers come
-from --seed, so that two runs see the same.
+Each input comes from --input NAME=FILE.npy, --input FILE.npz with values by name, or
+--input NAME=random; inputs that are not named are random. An axis of open size has size 1 unless
+--size NAME=N says otherwise. Random numbers come from --seed, so that two runs see the same.
 
 exit status: 0, 2 for an error
 """
@@ -18,11 +18,11 @@ import numpy as np
 
 from hal.cli.output import amount, console, print_json, progress, remark, table
 from hal.device import Device
-from hal.dtypes import integer_range
 from hal.errors import Unsupported, ValueRangeError
-from hal.onnx import Session, ValueType, load
+from hal.onnx import load
 from hal.report import report, reset_report
 from hal.tensor import Tensor
+from hal.tools.inputs import draw_inputs, read_inputs, read_sizes
 
 __all__ = ["add_arguments", "run"]
 
@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--input",
         action="append",
         default=[],
-        metavar="NAME=FILE|random",
-        help="one input's values",
+        metavar="NAME=FILE|random|FILE.npz",
+        help="one input's values, or those of several",
     )
     parser.add_argument(
         "--size", action="append", default=[], metavar="NAME=N", help="the size of a named axis"
@@ -54,7 +54,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.repeat < 1:
         raise ValueRangeError(f"--repeat is {arguments.repeat}; it must be 1 or more")
     session = load(arguments.model, arguments.device, compile=arguments.compile)
-    inputs = _inputs(session, arguments)
+    given = read_inputs(session.inputs, arguments.input)
+    sizes = read_sizes(session.inputs, arguments.size)
+    inputs = draw_inputs(session.inputs, given, sizes, arguments.seed)
     options = {"precision": arguments.precision}
     outputs = session.run(inputs, **options)
     session.device.synchronize()
@@ -90,57 +92,6 @@ def run(arguments: argparse.Namespace) -> None:
         print_json(found)
     else:
         _print(found)
-
-
-def _pairs(given: list[str], option: str) -> dict[str, str]:
-    found = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise ValueRangeError(f"{option} {text!r} must be NAME=VALUE")
-        found[name] = value
-    return found
-
-
-def _inputs(session: Session, arguments: argparse.Namespace) -> dict[str, Any]:
-    given, sizes = _pairs(arguments.input, "--input"), _pairs(arguments.size, "--size")
-    known = ", ".join(i.name for i in session.inputs) or "none"
-    unknown = [name for name in given if name not in {i.name for i in session.inputs}]
-    if unknown:
-        raise ValueRangeError(f"the model has no input {', '.join(unknown)}; it has: {known}")
-    axes = {n for i in session.inputs for n in i.shape or () if isinstance(n, str)}
-    for name, text in sizes.items():
-        if name not in axes or not text.isdigit():
-            listed = ", ".join(sorted(axes)) or "none"
-            raise ValueRangeError(f"--size {name}={text}: named axes are {listed}, sizes numbers")
-    source = np.random.default_rng(arguments.seed)
-    return {
-        i.name: _random(i, sizes, source)
-        if given.get(i.name, "random") == "random"
-        else _read(given[i.name])
-        for i in session.inputs
-    }
-
-
-def _read(path: str) -> Any:
-    try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ValueRangeError(f"{path} is no .npy file: {error}") from None
-
-
-def _random(wanted: ValueType, sizes: dict[str, str], source: Any) -> Any:
-    if wanted.kind != "tensor" or wanted.text or wanted.dtype is None or wanted.shape is None:
-        raise Unsupported(f"the input {wanted.name!r} is {wanted}; give it with --input")
-    shape = [n if isinstance(n, int) else int(sizes.get(n or "", 1)) for n in wanted.shape]
-    dtype = wanted.dtype
-    if dtype.kind in ("int", "uint"):
-        # Small numbers fit as indices of tables and as lengths.
-        high = min(2, integer_range(dtype)[1] + 1)
-        return source.integers(0, high, shape).astype(dtype.numpy)
-    if dtype.kind == "bool":
-        return source.integers(0, 2, shape).astype(bool)
-    return source.standard_normal(shape).astype(dtype.numpy)
 
 
 def _memory(device: Device) -> int | None:

@@ -36,6 +36,7 @@ COMMANDS = {
     "devices": "list the devices that are there, and why others are not",
     "run": "run an ONNX model on a device",
     "info": "say what an ONNX model is",
+    "check": "say whether a model runs on a device that need not be there, and how fast",
     "conformance": "find out whether a device means what hal means",
     "demo": "search texts by meaning with a real sentence encoder",
     "new-plugin": "write a new plugin's project, to be changed step by step",

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from hal.tools.words import amount
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -87,20 +89,3 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(console=console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda done: bar.advance(task, done)
-
-
-def amount(nbytes: int) -> str:
-    """Return a number of bytes as people read it.
-
-    Examples
-    --------
-    >>> from hal.cli.output import amount
-    >>> amount(512), amount(24 * 2**30), amount(1536 * 2**20)
-    ('512 B', '24.0 GiB', '1.5 GiB')
-    """
-    size = float(nbytes)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"

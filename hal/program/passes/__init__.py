@@ -4,6 +4,8 @@ from hal.program.passes.common import common_subexpressions
 from hal.program.passes.dead import dead_code
 from hal.program.passes.fold import fold_constants
 from hal.program.passes.fuse import fuse_elementwise
+from hal.program.passes.gelu import expand_powers, find_gelu
+from hal.program.passes.norms import find_norms, find_softmax
 from hal.program.passes.patterns import find_attention
 from hal.program.passes.pipeline import optimize
 from hal.program.passes.products import (
@@ -16,7 +18,11 @@ from hal.program.passes.products import (
 __all__ = [
     "common_subexpressions",
     "dead_code",
+    "expand_powers",
     "find_attention",
+    "find_gelu",
+    "find_norms",
+    "find_softmax",
     "fold_constants",
     "fuse_elementwise",
     "join_biases",

@@ -9,8 +9,7 @@ from hal.device import Device
 from hal.ops import operators
 from hal.plugin import Array, Call, Layout, Program
 from hal.program.passes.calls import has_kernel, joined_labels
-from hal.program.passes.products import constant_values
-from hal.program.passes.uses import readers, single_writes, stable, writers
+from hal.program.passes.graph import Graph
 
 __all__ = ["find_attention"]
 
@@ -24,7 +23,7 @@ def find_attention(program: Program, device: Device) -> Program:
     softmax, and a product with the values. A device that has attention as a whole need not keep
     the scores.
     """
-    graph = _Graph(program, device)
+    graph = Graph(program, device)
     replaced: dict[int, Call] = {}
     removed: set[int] = set()
     for position, call in enumerate(program.calls):
@@ -38,37 +37,7 @@ def find_attention(program: Program, device: Device) -> Program:
     return replace(program, calls=tuple(calls))
 
 
-class _Graph:
-    """Who makes and who reads what, for the values that only one call makes and one reads."""
-
-    def __init__(self, program: Program, device: Device) -> None:
-        self.program = program
-        self.device = device
-        self.single = single_writes(program)
-        self.stable = stable(program)
-        self.made = {b: p[0] for b, p in writers(program).items() if b in self.single}
-        self.reads = readers(program)
-
-    def maker(self, array: Array | None, name: str) -> int | None:
-        """Return the call ``name`` that makes a value in place for one reader alone."""
-        if array is None or array.buffer not in self.made:
-            return None
-        position = self.made[array.buffer]
-        call = self.program.calls[position]
-        alone = len(self.reads.get(array.buffer, ())) == 1
-        same = call.op.name == name and not call.host and call.outputs == (array,)
-        return position if alone and same else None
-
-    def number(self, array: Array | None) -> float | None:
-        """Return a constant of one element, or None for another value."""
-        if array is None or array.layout.size != 1 or array.buffer not in self.program.constants:
-            return None
-        if array.layout.dtype.kind not in ("float", "int", "uint"):
-            return None
-        return float(constant_values(self.program, array, self.device).reshape(())[()])
-
-
-def _attention(graph: _Graph, last: Call) -> tuple[Call, set[int]] | None:
+def _attention(graph: Graph, last: Call) -> tuple[Call, set[int]] | None:
     """Return the attention that ends in a product, and the calls that were its parts."""
     if last.op.name != "matmul" or last.view or last.host:
         return None
@@ -116,7 +85,7 @@ def _attention(graph: _Graph, last: Call) -> tuple[Call, set[int]] | None:
     return Call(_ATTENTION, given, last.outputs, attributes, label=text), inner
 
 
-def _scores(graph: _Graph, array: Array | None) -> bool:
+def _scores(graph: Graph, array: Array | None) -> bool:
     """Return whether a value is made by a product, perhaps times a factor."""
     return any(graph.maker(array, name) is not None for name in ("matmul", "multiply", "divide"))
 
@@ -132,7 +101,7 @@ def _told_apart(
 
 
 def _factor(
-    graph: _Graph, array: Array | None, step: Callable[[Array | None, str], Call | None]
+    graph: Graph, array: Array | None, step: Callable[[Array | None, str], Call | None]
 ) -> tuple[Array | None, float | None]:
     """Return what a value is a constant multiple of, and the constant; None twice otherwise."""
     for name in ("multiply", "divide"):

@@ -8,6 +8,8 @@ from hal.program.passes.common import common_subexpressions
 from hal.program.passes.dead import dead_code
 from hal.program.passes.fold import fold_constants
 from hal.program.passes.fuse import fuse_elementwise
+from hal.program.passes.gelu import expand_powers, find_gelu
+from hal.program.passes.norms import find_norms, find_softmax
 from hal.program.passes.patterns import find_attention
 from hal.program.passes.products import (
     join_biases,
@@ -35,6 +37,8 @@ def optimize(program: Program, device: Device) -> Program:
     program = dead_code(program)
     program = fold_constants(program, device)
     program = common_subexpressions(program)
+    program = find_norms(expand_powers(program, device), device)
+    program = find_gelu(find_softmax(program, device), device)
     program = find_attention(program, device)
     program = join_biases(name_linears(program, device))
     program = merge_linears(program, device)

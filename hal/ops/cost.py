@@ -12,6 +12,7 @@ from hal.dtypes import DType, as_dtype, promote_scalar
 from hal.ops.operator import Operator, operators
 from hal.plugin.chip import Cost
 from hal.plugin.layout import Layout
+from hal.plugin.roofline import Product
 
 __all__ = ["cost"]
 
@@ -21,6 +22,7 @@ Layouts = Sequence[Layout | None]
 class _Work(NamedTuple):
     matrix: float
     vector: float
+    products: tuple[Product, ...] = ()
 
 
 def cost(
@@ -52,20 +54,25 @@ def cost(
     >>> from hal.plugin import Layout
     >>> a, b, c = (Layout(hal.float32, s) for s in ((128, 64), (64, 32), (128, 32)))
     >>> cost(operators["matmul"], [a, b], [c], {"precision": "highest"})
-    Cost(matrix=524288.0, vector=0.0, nbytes=57344, dtype=hal.float32, precision='highest')
+    Cost(matrix=524288.0, vector=0.0, nbytes=57344, dtype=hal.float32, precision='highest',
+         products=(Product(rows=128, columns=32, depth=64, batch=1),))
     """
     inexact = [x.dtype for x in inputs if x is not None and x.dtype.kind in ("float", "complex")]
     dtype = inexact[0] if inexact else outputs[0].dtype
     if op.view is not None and inputs[0] is not None and op.view(inputs[0], dict(attributes)):
         return Cost(0.0, 0.0, 0, dtype)
-    matrix, vector = _work(op, inputs, outputs, attributes)
+    matrix, vector, products = _work(op, inputs, outputs, attributes)
     # Two complex numbers multiply and add by eight operations on real ones.
+    if dtype.kind == "complex":
+        matrix *= 4
+        products = tuple([p._replace(batch=4 * p.batch) for p in products])
     return Cost(
-        4 * matrix if dtype.kind == "complex" else matrix,
+        matrix,
         vector,
         _nbytes(op, inputs, outputs),
         dtype,
         attributes.get("precision", "highest"),
+        products,
     )
 
 
@@ -94,7 +101,7 @@ def _work(
         evaluator = _Evaluator()
         values = [None if x is None else _Value(x) for x in inputs]
         op.decompose(evaluator, *values, **attributes)
-        return _Work(evaluator.matrix, evaluator.vector)
+        return _Work(evaluator.matrix, evaluator.vector, tuple(evaluator.products))
     size = max((x.size for x in (*inputs, *outputs) if x is not None), default=0)
     if op.family == "sorting":
         return _Work(0.0, size * log2(max(size, 2)))
@@ -120,6 +127,7 @@ class _Evaluator:
     def __init__(self) -> None:
         self.matrix = 0.0
         self.vector = 0.0
+        self.products: list[Product] = []
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         op = operators[name]
@@ -136,6 +144,7 @@ class _Evaluator:
             work = _work(op, cast, outputs, inference.attributes)
             self.matrix += work.matrix
             self.vector += work.vector
+            self.products += work.products
             made = tuple([_Value(x) for x in outputs])
             return made[0] if len(made) == 1 else made
 
@@ -153,17 +162,28 @@ def _layout(value: Any, like: DType | None) -> Layout | None:
     return Layout(as_dtype(array.dtype), array.shape)
 
 
+def _multiplied(product: Product, vector: float = 0.0) -> _Work:
+    return _Work(product.operations, vector, (product,) if product.operations else ())
+
+
 def _matmul(inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str, Any]) -> _Work:
-    a = inputs[0]
+    a, b = inputs[:2]
     assert a is not None
-    return _Work(2.0 * outputs[0].size * a.shape[-1], 0.0)
+    assert b is not None
+    size, depth = outputs[0].size, a.shape[-1]
+    columns = b.shape[-1] if b.ndim > 1 else 1
+    # One matrix for all rows makes them rows of one product.
+    rows = prod(a.shape[:-1]) if b.ndim <= 2 else a.shape[-2] if a.ndim > 1 else 1
+    return _multiplied(Product(rows, columns, depth, size // max(rows * columns, 1)))
 
 
 def _linear(inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str, Any]) -> _Work:
+    x, weight = inputs[:2]
+    assert x is not None
+    assert weight is not None
     bias = len(inputs) > 2 and inputs[2] is not None
-    return _Work(
-        _matmul(inputs, outputs, attributes).matrix, float(outputs[0].size) if bias else 0.0
-    )
+    product = Product(prod(x.shape[:-1]), weight.shape[0], x.shape[-1])
+    return _multiplied(product, float(outputs[0].size) if bias else 0.0)
 
 
 def _convolution(
@@ -173,8 +193,10 @@ def _convolution(
     weight = inputs[1]
     assert weight is not None
     bias = len(inputs) > 2 and inputs[2] is not None
-    matrix = 2.0 * outputs[0].size * prod(weight.shape[1:])
-    return _Work(matrix, float(outputs[0].size) if bias else 0.0)
+    groups = attributes.get("groups", 1)
+    rows = outputs[0].size // max(weight.shape[0], 1)
+    product = Product(rows, weight.shape[0] // groups, prod(weight.shape[1:]), groups)
+    return _multiplied(product, float(outputs[0].size) if bias else 0.0)
 
 
 def _convolution_transpose(
@@ -184,7 +206,10 @@ def _convolution_transpose(
     x, weight = inputs[:2]
     assert x is not None
     assert weight is not None
-    return _Work(2.0 * x.size * prod(weight.shape[1:]), 0.0)
+    groups = attributes.get("groups", 1)
+    rows = x.size // max(weight.shape[0], 1)
+    depth = weight.shape[0] // groups
+    return _multiplied(Product(rows, prod(weight.shape[1:]), depth, groups))
 
 
 def _cubic(factor: float) -> Callable[..., _Work]:

@@ -21,6 +21,7 @@ from hal.plugin.layout import (
     reshape_strides,
 )
 from hal.plugin.program import Array, Call, Program
+from hal.plugin.roofline import Product
 from hal.plugin.values import DeviceInfo, Devices, HostEvent, Kernel, MemoryStats, Signature
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "MemoryStats",
     "Offer",
     "PluginFailure",
+    "Product",
     "Program",
     "Runtime",
     "Signature",

@@ -19,6 +19,7 @@ from hal.dtypes import (
     float64,
 )
 from hal.errors import HalError, ValueRangeError
+from hal.plugin.roofline import Product, product_seconds
 
 __all__ = ["Chip", "Cost", "Estimate", "Offer"]
 
@@ -42,6 +43,8 @@ class Cost(NamedTuple):
         What the arithmetic is done in: that of the first floating-point input, else of the output.
     precision : str
         How exact products must be, as :func:`hal.precision` says it.
+    products : tuple of Product
+        What ``matrix`` is the sum of, where it is known.
     """
 
     matrix: float
@@ -49,6 +52,7 @@ class Cost(NamedTuple):
     nbytes: int
     dtype: DType
     precision: str = "highest"
+    products: tuple[Product, ...] = ()
 
 
 class Estimate(NamedTuple):
@@ -104,7 +108,15 @@ class Chip:
     alignment : int
         Buffers start at a multiple of this many bytes.
     launch : float
-        Seconds between the start of one short kernel and that of the next.
+        Seconds between the start of one short kernel and that of the next, each enqueued alone.
+    start : float
+        Seconds that a kernel of a recorded program takes before and after its work proper.
+    cores : int
+        How many share a product's tiles; 0 where it is not known, and every product fills them.
+    cache : int
+        Bytes of the cache that all cores share.
+    cache_bandwidth : float
+        Bytes per second from it.
     host_bandwidth, host_latency : float
         Copies between host and chip: bytes per second, and seconds for each.
     link_bandwidth : float
@@ -140,6 +152,10 @@ class Chip:
     dtypes: tuple[DType, ...]
     alignment: int = 64
     launch: float = 0.0
+    start: float = 0.0
+    cores: int = 0
+    cache: int = 0
+    cache_bandwidth: float = 0.0
     host_bandwidth: float = 16e9
     host_latency: float = 10e-6
     link_bandwidth: float = 0.0
@@ -149,24 +165,65 @@ class Chip:
     flush_subnormals: bool = False
     sources: Mapping[str, str] = field(default_factory=dict)
 
-    def estimate(self, cost: Cost) -> Estimate:
-        """Predict the time of one kernel by the roofline: the slowest of its parts, or a launch.
+    def estimate(self, cost: Cost, *, cold: int | None = None, recorded: bool = False) -> Estimate:
+        """Predict the time of one kernel: it calculates while it moves bytes, after it started.
 
         Products of a dtype that the matrix unit lacks are left to the vector unit. There, integers
         and bool without a rate of their own have float32's; any other dtype the lowest there is.
+
+        Parameters
+        ----------
+        cost : Cost
+        cold : int, optional
+            How many of the bytes cannot lie in the cache, such as those of weights; all when left
+            out.
+        recorded : bool
+            Whether the kernel is one of a recorded program; else it is enqueued alone, and the
+            host needs ``launch`` for each.
         """
         parts = {
-            "matrix": self._time("matrix", cost.matrix, self._product_rate(cost)),
+            "matrix": self._matrix_time(cost),
             "vector": self._time("vector", cost.vector, self._vector_rate(cost.dtype)),
-            "memory": cost.nbytes / (self.bandwidth * self.efficiency.get("memory", 1.0)),
+            "memory": self._memory_time(cost.nbytes, cost.nbytes if cold is None else cold),
         }
         bound = max(parts, key=lambda part: parts[part])
-        if parts[bound] < self.launch:
-            return Estimate(self.launch, "launch")
-        return Estimate(parts[bound], bound)
+        work = max(parts["matrix"] + parts["vector"], parts["memory"])
+        seconds = self.start + work
+        if not recorded:
+            seconds = max(seconds, self.launch)
+        return Estimate(seconds, bound if 2 * work >= seconds else "launch")
 
     def _time(self, unit: str, operations: float, rate: float) -> float:
         return operations / (rate * self.efficiency.get(unit, 1.0))
+
+    def _matrix_time(self, cost: Cost) -> float:
+        """Return the time of all products; one without enough rows or columns may go elsewhere."""
+        rate = self._product_rate(cost)
+        if not self.cores or not cost.products:
+            return self._time("matrix", cost.matrix, rate)
+        reached = rate * self.efficiency.get("matrix", 1.0)
+        feed, itemsize = self.cache_bandwidth, cost.dtype.itemsize
+        vector = self._vector_rate(cost.dtype)
+        return sum(
+            min(
+                product_seconds(product, reached, self.cores, feed, itemsize),
+                self._time("vector", product.operations, vector),
+            )
+            for product in cost.products
+        )
+
+    def _memory_time(self, nbytes: int, cold: int) -> float:
+        """Return the time of moving bytes: what was made just before is partly in the cache.
+
+        Half of the cache is taken to hold it, the other half what is read and written now.
+        """
+        share = self.efficiency.get("memory", 1.0)
+        if not self.cache_bandwidth:
+            return nbytes / (self.bandwidth * share)
+        cached = min(nbytes - cold, self.cache // 2)
+        return (nbytes - cached) / (self.bandwidth * share) + cached / (
+            self.cache_bandwidth * share
+        )
 
     def _product_rate(self, cost: Cost) -> float:
         rounding = self.products.get(cost.dtype, {}).get(cost.precision, "")
@@ -216,7 +273,9 @@ def _converted(data: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(
                 f"rounded.{rounding} is unknown; a rounding is one of {', '.join(ROUNDINGS)}"
             )
-    for figure in ("memory", "bandwidth", "alignment", "host_bandwidth"):
+    for figure in (
+        "memory", "bandwidth", "alignment", "host_bandwidth", "cores", "cache", "cache_bandwidth",
+    ):  # fmt: skip
         if figure in found:
             _positive(figure, found[figure])
     if "dtypes" in found:

@@ -16,10 +16,11 @@ HOST_RATE = 1e9
 
 @dataclass(frozen=True)
 class Timed:
-    """A call's predicted time in seconds, and what bounds it."""
+    """A call's predicted time in seconds, the same enqueued alone, and what bounds it."""
 
     call: Call
     seconds: float
+    eager: float
     bound: str
 
 
@@ -55,7 +56,9 @@ class Prediction:
     Attributes
     ----------
     seconds : float
-        One run.
+        One run of the program as the device recorded it.
+    eager : float
+        One run call by call, each kernel enqueued alone.
     bounds : dict of str to float
         Seconds by what bounds them: matrix, vector, memory, launch or host.
     contributors : tuple of Contributor
@@ -63,6 +66,7 @@ class Prediction:
     """
 
     seconds: float
+    eager: float
     bounds: dict[str, float]
     contributors: tuple[Contributor, ...]
 
@@ -77,11 +81,13 @@ def predict(program: Program, chip: Chip) -> Prediction:
     chip : Chip
     """
     bounds: dict[str, float] = {}
+    eager = 0.0
     groups: dict[tuple[str, str, str], list[Timed]] = {}
     for call in program.calls:
         if call.view:
             continue
-        timed = _timed(call, chip)
+        timed = _timed(program, call, chip)
+        eager += timed.eager
         bounds[timed.bound] = bounds.get(timed.bound, 0.0) + timed.seconds
         groups.setdefault((call.op.name, _shapes(call), timed.bound), []).append(timed)
     contributors = [
@@ -92,19 +98,23 @@ def predict(program: Program, chip: Chip) -> Prediction:
         for (operator, shapes, bound), group in groups.items()
     ]  # fmt: skip
     contributors.sort(key=lambda c: -c.seconds)
-    return Prediction(sum(bounds.values()), bounds, tuple(contributors))
+    return Prediction(sum(bounds.values()), eager, bounds, tuple(contributors))
 
 
-def _timed(call: Call, chip: Chip) -> Timed:
+def _timed(program: Program, call: Call, chip: Chip) -> Timed:
     inputs = [None if x is None else x.layout for x in call.inputs]
     outputs = [x.layout for x in call.outputs]
     if call.host:
         moved = [x for x in (*inputs, *outputs) if x is not None]
         copies = sum(x.nbytes for x in moved) / chip.host_bandwidth
         waits = len(moved) * chip.host_latency
-        return Timed(call, copies + waits + sum(x.size for x in moved) / HOST_RATE, "host")
-    found = chip.estimate(cost(call.op, inputs, outputs, call.attributes))
-    return Timed(call, found.seconds, found.bound)
+        seconds = copies + waits + sum(x.size for x in moved) / HOST_RATE
+        return Timed(call, seconds, seconds, "host")
+    work = cost(call.op, inputs, outputs, call.attributes)
+    weights = [x for x in call.inputs if x is not None and x.buffer in program.constants]
+    cold = min(work.nbytes, sum(x.layout.nbytes for x in weights))
+    found = chip.estimate(work, cold=cold, recorded=True)
+    return Timed(call, found.seconds, chip.estimate(work, cold=cold).seconds, found.bound)
 
 
 def _shapes(call: Call) -> str:

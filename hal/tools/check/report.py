@@ -108,6 +108,7 @@ class DeviceReport:
     def _predicted(self, found: Prediction) -> dict[str, Any]:
         return {
             "seconds": found.seconds,
+            "eager_seconds": found.eager,
             "items_per_second": self.items / found.seconds if found.seconds else None,
             "bounds": found.bounds,
             "contributors": [

@@ -1,6 +1,7 @@
 """Passes: functions from a program to a program that does the same, sooner."""
 
 from hal.program.passes.common import common_subexpressions
+from hal.program.passes.convolutions import fold_padding, fold_scales
 from hal.program.passes.dead import dead_code
 from hal.program.passes.fold import fold_constants
 from hal.program.passes.fuse import fuse_elementwise
@@ -24,6 +25,8 @@ __all__ = [
     "find_norms",
     "find_softmax",
     "fold_constants",
+    "fold_padding",
+    "fold_scales",
     "fuse_elementwise",
     "join_biases",
     "merge_linears",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hal.device import Device
 from hal.plugin import Program
 from hal.program.passes.common import common_subexpressions
+from hal.program.passes.convolutions import fold_padding, fold_scales
 from hal.program.passes.dead import dead_code
 from hal.program.passes.fold import fold_constants
 from hal.program.passes.fuse import fuse_elementwise
@@ -37,6 +38,7 @@ def optimize(program: Program, device: Device) -> Program:
     program = dead_code(program)
     program = fold_constants(program, device)
     program = common_subexpressions(program)
+    program = fold_scales(fold_padding(program, device), device)
     program = find_norms(expand_powers(program, device), device)
     program = find_gelu(find_softmax(program, device), device)
     program = find_attention(program, device)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import sys
 from enum import IntEnum
 from types import SimpleNamespace
 from unittest.mock import MagicMock
@@ -209,13 +208,12 @@ def test_a_product_without_an_algorithm_is_left_to_others():
     assert CublasLt(RecordingLibrary(algorithms=0), Names(), Names()).product(call) is None
 
 
-def kernel_by(library, monkeypatch):
+def kernel_by(library):
     """Return the kernel for a product of float16 on a device that has the library."""
-    module = sys.modules["hal_cuda.kernels.product"]  # The package has a function of its name.
-    monkeypatch.setattr(module, "_library", lambda driver: library)
     a, b = Layout(hal.float16, (3, 4)), Layout(hal.float16, (4, 5))
     signature = Signature((a, b), (Layout(hal.float16, (3, 5)),), {"precision": "highest"})
     driver = MagicMock()
+    driver.products.return_value = library
     driver.workspace.return_value = 0x9000
     return product(driver, operators["matmul"], signature), driver
 
@@ -225,9 +223,9 @@ def start(kernel, *pointers):
     kernel.into(SimpleNamespace(handle=7), [out], given)
 
 
-def test_an_algorithm_for_aligned_memory_never_gets_other_memory(monkeypatch):
+def test_an_algorithm_for_aligned_memory_never_gets_other_memory():
     api = RecordingLibrary()
-    kernel, _ = kernel_by(CublasLt(api, Names(), Names()), monkeypatch)
+    kernel, _ = kernel_by(CublasLt(api, Names(), Names()))
     start(kernel, 0x100, 0x200, 0x300)
     assert api.set["preference", "MIN_ALIGNMENT_A_BYTES"] == [16]
     start(kernel, 0x100, 0x202, 0x300)
@@ -235,9 +233,9 @@ def test_an_algorithm_for_aligned_memory_never_gets_other_memory(monkeypatch):
     assert len(api.started) == 2
 
 
-def test_an_own_kernel_takes_what_the_library_has_no_algorithm_for(monkeypatch):
+def test_an_own_kernel_takes_what_the_library_has_no_algorithm_for():
     api = RecordingLibrary()
-    kernel, driver = kernel_by(CublasLt(api, Names(), Names()), monkeypatch)
+    kernel, driver = kernel_by(CublasLt(api, Names(), Names()))
     api.algorithms = 0
     start(kernel, 0x100, 0x202, 0x300)
     assert not api.started

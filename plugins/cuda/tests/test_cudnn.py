@@ -67,10 +67,10 @@ def library():
     return api
 
 
-def started(monkeypatch, op, asked, api):
-    driver = MagicMock(has_libraries=True)
+def started(op, asked, api):
+    driver = MagicMock()
     api.pygraph().get_workspace_size.return_value = 64
-    monkeypatch.setattr("hal_cuda.cudnn._library", lambda driver: Cudnn(api))
+    driver.networks.return_value = Cudnn(api)
     driver.workspace.return_value = 0x900
     kernel = network(driver, operators[op], asked)
     assert kernel is not None
@@ -79,9 +79,9 @@ def started(monkeypatch, op, asked, api):
     return api.pygraph()
 
 
-def test_attention_is_described_and_started_with_its_scale_and_mask(monkeypatch):
+def test_attention_is_described_and_started_with_its_scale_and_mask():
     api = library()
-    graph = started(monkeypatch, "attention", heads(causal=True, scale=0.5), api)
+    graph = started("attention", heads(causal=True, scale=0.5), api)
     described = graph.sdpa.call_args.kwargs
     assert described["attn_scale"] == 0.5
     assert described["use_causal_mask"] is True
@@ -91,10 +91,10 @@ def test_attention_is_described_and_started_with_its_scale_and_mask(monkeypatch)
     assert workspace == 0x900
 
 
-def test_float32_is_not_rounded_to_tf32_unless_allowed(monkeypatch):
-    strict = started(monkeypatch, "convolution", images(), library())
+def test_float32_is_not_rounded_to_tf32_unless_allowed():
+    strict = started("convolution", images(), library())
     assert strict.deselect_numeric_notes.called
-    free = started(monkeypatch, "convolution", images(precision="high"), library())
+    free = started("convolution", images(precision="high"), library())
     assert not free.deselect_numeric_notes.called
     described = strict.conv_fprop.call_args.kwargs
     assert described["pre_padding"] == [0, 0]
@@ -102,11 +102,12 @@ def test_float32_is_not_rounded_to_tf32_unless_allowed(monkeypatch):
     assert strict.bias.called
 
 
-def test_a_graph_that_cudnn_does_not_support_is_left_to_hal(monkeypatch):
+def test_a_graph_that_cudnn_does_not_support_is_left_to_hal():
     api = library()
     api.pygraph().check_support.side_effect = NotSupportedError
-    monkeypatch.setattr("hal_cuda.cudnn._library", lambda driver: Cudnn(api))
-    found = network(MagicMock(has_libraries=True), operators["attention"], heads())
+    driver = MagicMock()
+    driver.networks.return_value = Cudnn(api)
+    found = network(driver, operators["attention"], heads())
     assert found is None
 
 

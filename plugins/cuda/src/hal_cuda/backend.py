@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 
 from hal.errors import DeviceError
-from hal.plugin import CONTRACT_VERSION, Backend, Devices, Runtime
+from hal.ops import Operator
+from hal.plugin import CONTRACT_VERSION, Backend, Devices, Offer, Runtime, Signature
 from hal_cuda.collectives import identity
 from hal_cuda.driver import GpuDriver
+from hal_cuda.offline import offer
 from hal_cuda.probe import probe
 from hal_cuda.runtime import CudaRuntime
 from hal_cuda.standin import StandinDriver, standin_devices
@@ -42,6 +44,13 @@ class CudaBackend(Backend):
         if _wants_standin():
             return CudaRuntime(StandinDriver())
         return CudaRuntime(GpuDriver(index, several=len(found.found) > 1))
+
+    def offers(self, architecture: str, op: Operator, signature: Signature) -> Offer | None:
+        """Return whether GPUs of an architecture have a kernel; no GPU or library is needed.
+
+        It takes cuBLASLt and cuDNN to be there, and to take what the plugin would ask of them.
+        """
+        return offer(architecture, op, signature)
 
     def communicator_identity(self) -> bytes:
         """Return a new identity of a group of GPUs."""

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from hal import dtypes
 from hal.ops import Operator
@@ -16,7 +15,7 @@ from hal_cuda.errors import translated
 if TYPE_CHECKING:
     from hal_cuda.interface import Driver
 
-__all__ = ["Cudnn", "attention_fits", "convolution_fits", "network"]
+__all__ = ["Cudnn", "attention_fits", "convolution_fits", "load", "network"]
 
 _TYPES = {
     dtypes.float16: "HALF",
@@ -129,33 +128,25 @@ class Graph:
             raise translated(error, "cuDNN refused to run a graph") from error
 
 
-_libraries: WeakKeyDictionary[Driver, Cudnn | None] = WeakKeyDictionary()
-_lock = threading.Lock()
-
-
-def _library(driver: Driver) -> Cudnn | None:
-    with _lock:
-        if driver not in _libraries:
-            driver.use()
-            try:
-                import cudnn
-
-                _libraries[driver] = Cudnn(cudnn)
-            except (ImportError, OSError):
-                _libraries[driver] = None
-        return _libraries[driver]
+def load() -> Cudnn | None:
+    """Return the library on the calling thread's device, or None where it is not installed."""
+    try:
+        import cudnn
+    except (ImportError, OSError):
+        return None
+    return Cudnn(cudnn)
 
 
 def network(driver: Driver, op: Operator, signature: Signature) -> Kernel | None:
     """Return a kernel by cuDNN for attention or convolution, or None to have hal decompose it."""
     fits, make = _OPERATORS.get(op.name, (None, None))
-    if fits is None or make is None or not driver.has_libraries or not fits(signature):
+    if fits is None or make is None or not fits(signature):
         return None
-    library = _library(driver)
-    x = signature.inputs[0]
-    assert x is not None
+    library = driver.networks()
     if library is None:
         return None
+    x = signature.inputs[0]
+    assert x is not None
     exact = x.dtype is dtypes.float32 and signature.attributes["precision"] == "highest"
     graph = library.build(x.dtype, make(signature), exact)
     if graph is None:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from hal.plugin import MemoryStats
+from hal_cuda import cublaslt, cudnn
+from hal_cuda.cublaslt import CublasLt
+from hal_cuda.cudnn import Cudnn
 from hal_cuda.errors import check, translated
 from hal_cuda.launch import Arguments
 from hal_cuda.source import BLOCK, Source
@@ -19,6 +22,7 @@ from hal_cuda.source import BLOCK, Source
 __all__ = ["Buffer", "GpuDriver", "Stream"]
 
 _current = threading.local()
+_T = TypeVar("_T")
 
 
 class Buffer:
@@ -40,7 +44,7 @@ class Stream:
     def __init__(self, core: Any) -> None:
         self.core = core
         self.handle = core.handle
-        self.scratch: Buffer | None = None
+        self.scratch: list[Buffer] = []
         self.capturing = False
 
     def __cuda_stream__(self) -> tuple[int, int]:
@@ -57,8 +61,6 @@ class GpuDriver:
         The compute capability, such as ``(9, 0)``.
     """
 
-    has_libraries = True
-
     def __init__(self, index: int, several: bool) -> None:
         from cuda.bindings import driver
         from cuda.core import (
@@ -74,6 +76,7 @@ class GpuDriver:
         self._several = several
         self._functions: dict[Source, Any] = {}
         self._modules: list[Any] = []
+        self._libraries: dict[Callable[[], Any], Any] = {}
         self._lock = threading.RLock()
         self._live = 0
         with _translating("the device could not be opened"):
@@ -93,6 +96,22 @@ class GpuDriver:
             # Memory that a captured graph takes and gives back each time it runs.
             self._graph_memory = GraphMemoryResource(device)
             self._programs = FileStreamProgramCache(max_size_bytes=1 << 30)
+
+    def products(self) -> CublasLt | None:
+        """Return cuBLASLt on this device, or None where it is not installed."""
+        return self._once(cublaslt.load)
+
+    def networks(self) -> Cudnn | None:
+        """Return cuDNN on this device, or None where it is not installed."""
+        return self._once(cudnn.load)
+
+    def _once(self, load: Callable[[], _T]) -> _T:
+        with self._lock:
+            if load not in self._libraries:
+                self.use()
+                self._libraries[load] = load()
+            found: _T = self._libraries[load]
+            return found
 
     def use(self) -> None:
         """Make this device the calling thread's, as every call of the driver expects."""
@@ -118,12 +137,13 @@ class GpuDriver:
 
     def workspace(self, stream: Stream, nbytes: int) -> int:
         """Return the address of scratch memory for work on a stream, kept as long as that."""
-        if stream.scratch is None or stream.scratch.nbytes < nbytes:
-            # Work that was enqueued with a smaller block is done before that is used again.
+        if not stream.scratch or stream.scratch[-1].nbytes < nbytes:
+            # A smaller block stays: captured graphs have its address.
             self.use()
             with _translating(f"{nbytes} bytes of scratch memory were asked for"):
-                stream.scratch = Buffer(self._pool.allocate(nbytes, stream=stream.core), nbytes)
-        return stream.scratch.pointer
+                made = Buffer(self._pool.allocate(nbytes, stream=stream.core), nbytes)
+            stream.scratch.append(made)
+        return stream.scratch[-1].pointer
 
     def free(self, buffer: Buffer, stream: Stream) -> None:
         """Give memory back in the order of a stream."""

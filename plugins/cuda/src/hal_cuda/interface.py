@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hal.plugin import MemoryStats
 from hal_cuda.launch import Arguments
 from hal_cuda.source import Source
+
+if TYPE_CHECKING:
+    from hal_cuda.cublaslt import CublasLt
+    from hal_cuda.cudnn import Cudnn
 
 __all__ = ["Driver"]
 
@@ -19,13 +23,16 @@ class Driver(Protocol):
     ----------
     index : int
     multiprocessors : int
-    has_libraries : bool
-        Whether the vendor's libraries work on it.
     """
 
     index: int
     multiprocessors: int
-    has_libraries: bool
+
+    def products(self) -> CublasLt | None:
+        """Return the vendor's library of products, or None without it."""
+
+    def networks(self) -> Cudnn | None:
+        """Return the vendor's library of attention and convolution, or None without it."""
 
     def use(self) -> None:
         """Make the device the calling thread's, as the vendor's libraries expect."""

@@ -128,7 +128,6 @@ class StandinDriver:
 
     index = 0
     multiprocessors = 2
-    has_libraries = False
 
     def __init__(self, total: int = TOTAL) -> None:
         self.total = total
@@ -142,6 +141,12 @@ class StandinDriver:
 
     def use(self) -> None:
         """Do nothing: there is one device."""
+
+    def products(self) -> None:
+        """Return None: the vendor's libraries need a GPU."""
+
+    def networks(self) -> None:
+        """Return None: the vendor's libraries need a GPU."""
 
     def workspace(self, stream: Any, nbytes: int) -> int:
         """Return no memory: nothing on the stand-in asks for any."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from hal.ops import Operator
 from hal.plugin import Kernel, Signature
-from hal_cuda.cublaslt import ALIGNMENT, WORKSPACE, Call, CublasLt, Product, describe, load
+from hal_cuda.cublaslt import ALIGNMENT, WORKSPACE, Call, CublasLt, Product, describe
 from hal_cuda.geometry import needs_wide_index
 from hal_cuda.launch import Launch, axes_words
 from hal_cuda.problem import Problem, problem
@@ -30,7 +28,7 @@ def product(driver: Driver, op: Operator, signature: Signature) -> Kernel | None
     if op.name not in ("matmul", "linear"):
         return None
     found = problem(op, signature)
-    library = _library(driver)
+    library = driver.products()
     if library is not None:
         x = signature.inputs[0]
         assert x is not None
@@ -46,20 +44,6 @@ def product(driver: Driver, op: Operator, signature: Signature) -> Kernel | None
         if call is None and x.dtype.kind in ("float", "complex") and not _packed(signature):
             return None
     return _own(driver, found, signature)
-
-
-_libraries: WeakKeyDictionary[Driver, CublasLt | None] = WeakKeyDictionary()
-_lock = threading.Lock()
-
-
-def _library(driver: Driver) -> CublasLt | None:
-    if not driver.has_libraries:
-        return None
-    with _lock:
-        if driver not in _libraries:
-            driver.use()
-            _libraries[driver] = load()
-        return _libraries[driver]
 
 
 def _packed(signature: Signature) -> bool:

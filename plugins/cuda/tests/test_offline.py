@@ -1,0 +1,47 @@
+"""The plugin says without a GPU which kernels one would have, and whose they are."""
+
+from __future__ import annotations
+
+import pytest
+
+import hal
+from hal.ops import operators
+from hal.plugin import Layout, Signature, backends
+
+
+def offered(name, *layouts, architecture="sm_90", **attributes):
+    op = operators[name]
+    inference = op.infer(layouts, attributes)
+    outputs = tuple(Layout(d, s) for d, s in inference.outputs)
+    asked = Signature(tuple(layouts), outputs, inference.attributes)
+    return backends()["cuda"].offers(architecture, op, asked)
+
+
+def matrix(*shape, dtype=hal.float16):
+    return Layout(dtype, shape)
+
+
+def test_each_kernel_is_said_to_be_the_librarys_or_the_plugins_own():
+    heads = matrix(2, 8, 32, 64)
+    assert offered("matmul", matrix(3, 4), matrix(4, 5)).detail == "cuBLASLt"
+    assert offered("attention", heads, heads, heads).detail == "cuDNN"
+    assert "own kernel" in offered("softmax", matrix(3, 4), axis=1).detail
+
+
+def test_what_the_plugin_has_no_kernel_for_is_said_to_be_missing():
+    found = offered("cholesky", matrix(4, 4, dtype=hal.float32))
+    assert not found.native
+    assert "cholesky" in found.detail
+    copied = offered("copy", matrix(4, dtype=hal.dtypes.float4_e2m1fn))
+    assert not copied.native
+    assert "float4_e2m1fn" in copied.detail
+
+
+@pytest.mark.parametrize("architecture", ["sm_75", "ascend910b", "sm_"])
+def test_nothing_is_said_of_an_architecture_that_is_too_old_or_not_the_vendors(architecture):
+    assert offered("add", matrix(3), matrix(3), architecture=architecture) is None
+
+
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90", "sm_100", "sm_120"])
+def test_every_supported_architecture_is_known(architecture):
+    assert offered("add", matrix(3), matrix(3), architecture=architecture).native

@@ -30,6 +30,7 @@ from hal.tools.words import duration, rate
 __all__ = ["add_arguments", "run"]
 
 _SHOWN = 12
+_INPUTS = 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -136,18 +137,21 @@ def _print_chips(as_json: bool) -> None:
 
 def _print(report: Report, every: bool) -> None:
     out = console()
-    inputs = ", ".join(f"{name}: {kind}" for name, kind in report.inputs.items())
-    out.print(f"{report.model} with {inputs or 'no inputs'}; times are predicted\n")
+    shown = [f"{name}: {kind}" for name, kind in report.inputs.items()]
+    if len(shown) > _INPUTS:
+        shown[_INPUTS:] = [f"{len(shown) - _INPUTS} more"]
+    out.print(f"{report.model} with {', '.join(shown) or 'no inputs'}; times are predicted\n")
     rows = table(
-        "device", "verdict", ">native", ">free", ">decomposed", ">host", ">impossible", ">memory",
-        ">of", ">latency", ">throughput",
+        "device", "verdict", ">native", ">split", ">host", ">not", ">memory", ">latency",
+        ">throughput",
     )  # fmt: skip
     for d in report.devices:
         n, m = d.counts, d.memory
         time = d.prediction.seconds if d.prediction else None
         rows.add_row(
-            d.name, d.verdict, str(n["native"]), str(n["free"]), str(n["decomposed"]),
-            str(n["host"]), str(n["impossible"]), amount(m.peak), amount(m.capacity),
+            d.name, d.verdict, str(n["native"] + n["free"]), str(n["decomposed"]), str(n["host"]),
+            str(n["impossible"] + n["unchecked"]),
+            f"{amount(m.peak)} ({m.peak / m.capacity:.0%})",
             "unknown" if time is None else duration(time),
             "unknown" if time is None else rate(d.items, time),
         )  # fmt: skip

@@ -43,7 +43,10 @@ def rate(items: int, seconds: float) -> str:
     Examples
     --------
     >>> from hal.tools.words import rate
-    >>> rate(8, 0.01)
-    '800 /s'
+    >>> rate(8, 0.01), rate(1, 3.0), rate(64, 0.005)
+    ('800 /s', '0.333 /s', '12,800 /s')
     """
-    return f"{items / seconds:,.3g} /s".replace("e+", "e") if seconds else "unknown"
+    if not seconds:
+        return "unknown"
+    found = items / seconds
+    return f"{found:,.0f} /s" if found >= 100 else f"{found:.3g} /s"

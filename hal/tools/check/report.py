@@ -13,7 +13,7 @@ __all__ = ["SCHEMA", "DeviceReport", "Memory", "Report"]
 SCHEMA = 1
 """The version of the JSON; raised when a key changes its meaning or goes away."""
 
-VERDICTS = {0: "runs natively", 1: "runs, with reservations", 3: "cannot run"}
+VERDICTS = {0: "runs natively", 1: "runs, but", 3: "cannot run"}
 
 
 @dataclass(frozen=True)

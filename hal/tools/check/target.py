@@ -87,13 +87,13 @@ def find_target(name: str | Device) -> Target:
     chips = known_chips()
     if name in chips:
         return _absent(name, chips[name])
-    if name.endswith(".toml"):
-        if not Path(name).is_file():
-            raise ValueRangeError(f"{name} is no file; give the path of a chip's TOML file")
+    if name.endswith(".toml") and Path(name).is_file():
         return _absent(name, Chip.read(name))
-    family = name.partition(":")[0]
-    if ":" in name or family in backends() or family in failures():
+    family, colon, _ = name.partition(":")
+    if family in backends() or family in failures() or (colon and not name.endswith(".toml")):
         return _present(device(name))
+    if name.endswith(".toml"):
+        raise ValueRangeError(f"{name} is no file; give the path of a chip's TOML file")
     raise ValueRangeError(
         f"no chip or device is named {name!r}; chips: {', '.join(sorted(chips)) or 'none'}; "
         f"devices: {', '.join(d.name for d in devices()) or 'none'}; a file of figures: NAME.toml"
@@ -131,17 +131,19 @@ def _absent(name: str, chip: Chip) -> Target:
 
 def _present(found: Device) -> Target:
     """Return a target that is there: its runtime is asked for each kernel."""
-    info = found.info
+    info, chip = found.info, _chip(found)
+    # An emulated chip's kernels are those that its own backend's table names.
+    owner = backends().get(chip.backend, found.backend) if chip else found.backend
 
     def offer(op: Operator, signature: Signature) -> Offer:
         if found.runtime.kernel(op, signature) is not None:
             return Offer(True, "")
-        named = _named(found.backend, info.architecture, op, signature)
+        named = _named(owner, info.architecture, op, signature)
         return Offer(False, named or f"{found.name} has no kernel for it")
 
     return Target(
         found.name, info.description, info.architecture, info.memory, info.dtypes,
-        found.runtime.alignment, _chip(found), offer, info.emulated,
+        found.runtime.alignment, chip, offer, info.emulated,
     )  # fmt: skip
 
 

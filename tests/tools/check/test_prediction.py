@@ -33,8 +33,7 @@ def errors(predictions):
     chips = known_chips()
     found = {}
     for row in predictions.every_row():
-        chip = predictions.fitted_to(chips[row.chip], row)
-        seconds = predictions.predicted(chip, Counter(row.kernels()))
+        seconds = predictions.predicted(chips[row.chip], row, Counter(row.kernels()))
         found.setdefault((row.chip, row.fitted), []).append(abs(seconds / row.seconds - 1))
     return found
 
@@ -77,6 +76,6 @@ def test_a_fit_does_not_make_the_fitted_rows_worse(predictions):
     rows = [(row, Counter(row.kernels())) for row in rows]
 
     def error(given):
-        return mean([abs(predictions.predicted(given, k) / r.seconds - 1) for r, k in rows])
+        return mean([abs(predictions.predicted(given, r, k) / r.seconds - 1) for r, k in rows])
 
     assert error(predictions.fit(chip, rows)) <= error(chip) + 0.01

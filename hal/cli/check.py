@@ -164,6 +164,8 @@ def _print_device(out: Any, d: DeviceReport, every: bool) -> None:
     mark = f" ({d.emulated})" if d.emulated else ""
     verdict = ": ".join(filter(None, (d.verdict, "; ".join(d.problems))))
     out.print(f"\n{d.name}, {d.description}{mark}: {verdict}")
+    missing = f"; it lacks {', '.join(d.missing)}" if d.missing else ""
+    out.print(f"dtypes: {', '.join(d.dtypes) or 'none'}{missing}")
     told = [row for row in d.nodes if every or row.route not in ("native", "free") or row.note]
     if told:
         rows = table("route", "operator", "node", "why", "what to do")

@@ -17,7 +17,13 @@ from hal.precision import precision as precision_level
 from hal.program import optimize, plan_memory
 from hal.tools.check.graph import Model
 from hal.tools.check.inputs import input_layouts
-from hal.tools.check.judge import Row, judge_inputs, judge_node, judge_weights
+from hal.tools.check.judge import (
+    Row,
+    judge_inputs,
+    judge_node,
+    judge_weights,
+    missing_dtypes,
+)
 from hal.tools.check.predict import Prediction, predict
 from hal.tools.check.report import DeviceReport, Memory, Report
 from hal.tools.check.stand import Stand
@@ -133,7 +139,11 @@ def _judged(
     calls: dict[str, list[Call]] = {}
     for call in seen.program.calls:
         calls.setdefault(call.label, []).append(call)
-    rows = [judge_node(node, calls.get(key, ()), stand) for key, node in seen.nodes.items()]
+    rows = [
+        judge_node(node, calls.get(key, ()), stand)
+        for key, node in seen.nodes.items()
+        if not node.container or key in calls or node.failed or node.note or node.unreached
+    ]
     rows = [*judge_inputs(given, model.inputs, stand), *rows]
     rows = [*judge_weights(stand, rows), *rows]
     memory = _memory(program, target)
@@ -142,7 +152,7 @@ def _judged(
     return DeviceReport(
         target.name, target.description, target.architecture, target.emulated, status,
         tuple(problems), tuple(rows), model.nodes - len(model.graph.steps), memory, prediction,
-        {key: node.name for key, node in seen.nodes.items()}, items,
+        missing_dtypes(rows, target), {key: node.name for key, node in seen.nodes.items()}, items,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from hal.tools.check.stand import Asked, Stand
 from hal.tools.check.target import Target
 from hal.tools.check.walk import Node
 
-__all__ = ["ROUTES", "Row", "judge_inputs", "judge_node", "judge_weights"]
+__all__ = ["ROUTES", "Row", "judge_inputs", "judge_node", "judge_weights", "missing_dtypes"]
 
 ROUTES = ("native", "free", "decomposed", "host", "unchecked", "impossible")
 """How a node can run, from the best to the worst."""
@@ -112,6 +112,13 @@ def judge_weights(stand: Stand, seen: Iterable[Row]) -> list[Row]:
     missing = [d for d in stand.held if d not in stand.target.dtypes and d.name not in known]
     row = Row("", "(weights)", "", "impossible", dtypes=tuple(d.name for d in missing))
     return [_lacking(row, missing, stand.target)] if missing else []
+
+
+def missing_dtypes(rows: Iterable[Row], target: Target) -> dict[str, str]:
+    """Return the dtypes that rows have and a target lacks, with what to use instead."""
+    used = sorted({name for row in rows for name in row.dtypes})
+    missing = [d for d in map(dtypes.as_dtype, used) if d not in target.dtypes]
+    return {d.name: _conversion(d, target) for d in missing}
 
 
 def _failed(row: Row, error: HalError) -> Row:

@@ -86,6 +86,10 @@ def _device(d: DeviceReport) -> Iterable[str]:
     yield "<h3>Nodes</h3>"
     yield _bar(counts, lambda n: f"{n:.0f}")
     yield _nodes(d)
+    lacking = "".join(f"<li>{escape(text)}</li>" for text in d.missing.values())
+    yield f"<p>dtypes: {escape(', '.join(d.dtypes) or 'none')}</p>"
+    if lacking:
+        yield f"<ul>{lacking}</ul>"
     yield "<h3>Memory</h3>"
     m = d.memory
     parts = [

@@ -59,6 +59,8 @@ class DeviceReport:
     memory : Memory
     prediction : Prediction or None
         None where no figures of the chip are known.
+    missing : dict of str to str
+        The dtypes that the model needs and the device lacks, with what to use instead.
     labels : dict of str to str
         The names of nodes by the labels in the prediction.
     items : int
@@ -75,8 +77,14 @@ class DeviceReport:
     folded: int
     memory: Memory
     prediction: Prediction | None
+    missing: dict[str, str]
     labels: dict[str, str]
     items: int
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The dtypes of all values that nodes read and write."""
+        return tuple(sorted({name for row in self.nodes for name in row.dtypes}))
 
     @property
     def verdict(self) -> str:
@@ -99,6 +107,7 @@ class DeviceReport:
             "verdict": self.verdict,
             "status": self.status,
             "problems": list(self.problems),
+            "dtypes": {"used": list(self.dtypes), "missing": self.missing},
             "counts": {**self.counts, "folded": self.folded},
             "nodes": [{**asdict(row), "dtypes": list(row.dtypes)} for row in self.nodes],
             "memory": memory,

@@ -44,6 +44,8 @@ class Node:
         What was checked in its place, or was not.
     unreached : str
         What it waits for, where nothing is known of an input.
+    container : bool
+        Whether what it does is the work of other nodes: those of a function, branch or loop.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Node:
     failed: HalError | None = None
     note: str = ""
     unreached: str = ""
+    container: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,8 @@ class _Walker(Run):
         number = self._numbers.setdefault(id(step), str(len(self._numbers)))
         if number not in self.nodes:
             name = step.name or next(iter(filter(None, step.outputs)), "")
-            self.nodes[number] = Node(name, step.operator, step.domain)
+            inner = step.body is not None or any(True for _ in step.graphs())
+            self.nodes[number] = Node(name, step.operator, step.domain, container=inner)
         return self.nodes[number]
 
     @contextmanager

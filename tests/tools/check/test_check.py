@@ -92,6 +92,22 @@ def test_a_dtype_that_the_chip_lacks_is_impossible_and_has_an_alternative(toy, m
     assert row.dtypes == ("float64",)
 
 
+def test_the_dtypes_of_a_model_are_listed_and_those_that_are_missing(toy, model):
+    net = """net (double[4] x) => (float[4] y) { y = Cast<to=1>(x) }"""
+    found = only(check(model(net), "toy-1"))
+    assert found.dtypes == ("float32", "float64")
+    assert list(found.missing) == ["float64"]
+    assert found.missing["float64"].startswith("float64 → float32")
+
+
+def test_a_function_is_told_by_the_nodes_it_is_made_of(toy, model):
+    functions = """<domain: "mine", opset_import: ["" : 22]>
+        twice (a) => (b) { c = Neg(a) b = Neg(c) }"""
+    net = "net (float[4] x) => (float[4] y) { h = mine.twice(x) y = mine.twice(h) }"
+    report = check(model(f"{net}\n{functions}", ', "mine" : 1'), "toy-1")
+    assert [row.operator for row in only(report).nodes] == ["Neg"] * 4
+
+
 def test_a_dtype_between_two_casts_is_seen_at_both(toy, model):
     net = """net (float[4] x) => (float[4] y) { h = Cast<to=11>(x) y = Cast<to=1>(h) }"""
     found = rows(check(model(net), "toy-1"))
@@ -315,7 +331,7 @@ def test_the_json_has_a_version_and_stable_keys(toy, model):
     first, second = found["devices"]
     assert list(first) == [
         "name", "description", "architecture", "emulated", "verdict", "status", "problems",
-        "counts", "nodes", "memory", "prediction",
+        "dtypes", "counts", "nodes", "memory", "prediction",
     ]  # fmt: skip
     assert list(first["nodes"][0]) == [
         "name", "operator", "domain", "route", "kernels", "dtypes", "reason", "advice", "times",

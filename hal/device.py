@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from functools import partial
+from pathlib import Path
 from typing import Any, overload
 
 from hal.dtypes import DType
@@ -18,7 +20,7 @@ from hal.errors import (
     Unsupported,
     ValueRangeError,
 )
-from hal.plugin import Backend, DeviceInfo, MemoryStats, Runtime, backends, failures
+from hal.plugin import Backend, Chip, DeviceInfo, MemoryStats, Runtime, backends, failures
 from hal.plugin.discovery import devices_of
 from hal.plugin.layout import Shape
 from hal.storage import Spec
@@ -36,9 +38,11 @@ class Device:
     Attributes
     ----------
     name : str
-        Backend and index, for example ``"cpu:0"``.
+        Backend and index, for example ``"cpu:0"``; of an emulated chip ``"cpu:0/CHIP"``.
     info : DeviceInfo
         What the backend says about it: description, architecture, memory, dtypes, links.
+    chip : Chip or None
+        The figures of the chip that is emulated.
 
     Examples
     --------
@@ -47,11 +51,12 @@ class Device:
     'cpu:0'
     """
 
-    def __init__(self, backend: Backend, info: DeviceInfo) -> None:
+    def __init__(self, backend: Backend, info: DeviceInfo, chip: Chip | None = None) -> None:
         self.backend = backend
         self.info = info
+        self.chip = chip
         self.index = info.index
-        self.name = f"{backend.name}:{info.index}"
+        self.name = f"{backend.name}:{info.index}" + (f"/{chip.name}" if chip else "")
         self.lost: DeviceLost | None = None
         self.tracer: Any = None  # What records the calls, on the device of a program's trace.
         self.evaluator: Any = None
@@ -162,6 +167,7 @@ class Device:
 
 _lock = threading.RLock()
 _known: dict[tuple[Backend, int], Device] = {}
+_emulated: dict[tuple[Device, str], Device] = {}
 
 
 def devices(backend: str | None = None) -> list[Device]:
@@ -184,13 +190,17 @@ def devices(backend: str | None = None) -> list[Device]:
     return [d for b in loaded.values() for d in _of(b)]
 
 
-def device(name: str | Device) -> Device:
+def device(name: str | Device, emulate: str | Path | Chip | None = None) -> Device:
     """Return a device by name.
 
     Parameters
     ----------
     name : str or Device
-        ``"cpu:0"``; a backend's name alone means its device 0.
+        ``"cpu:0"``; a backend's name alone means its device 0. ``"cpu:0/CHIP"`` is the chip that
+        ``device("cpu:0", emulate="CHIP")`` emulates.
+    emulate : str, Path or Chip, optional
+        A chip to emulate on the device: one of those that the backend has figures of, or a TOML
+        file with figures of another.
 
     Raises
     ------
@@ -198,6 +208,8 @@ def device(name: str | Device) -> Device:
         When no plugin provides the backend; names the package to install.
     DeviceError
         When the backend has no such device; says which there are, or why there is none.
+    ValueRangeError
+        When the chip is unknown; says which there are.
 
     Examples
     --------
@@ -205,8 +217,18 @@ def device(name: str | Device) -> Device:
     >>> hal.device("cpu")
     hal.device('cpu:0')
     """
-    if isinstance(name, Device):
-        return name
+    if isinstance(name, str) and "/" in name:
+        name, _, named = name.partition("/")
+        if emulate is not None:
+            raise ValueRangeError(
+                f"the device {name}/{named} emulates {named!r} already; leave emulate= out"
+            )
+        emulate = named
+    found = name if isinstance(name, Device) else _real(name)
+    return found if emulate is None else _emulating(found, emulate)
+
+
+def _real(name: str) -> Device:
     if not isinstance(name, str):
         raise ValueRangeError(f"a device is named like 'cpu:0', not {name!r}")
     family, _, number = name.partition(":")
@@ -228,6 +250,45 @@ def device(name: str | Device) -> Device:
     raise DeviceError(
         f"there is no device {family}:{index}: {state.reason or 'none was found'}; "
         f"{state.remedy or 'see `hal devices`'}"
+    )
+
+
+def _emulating(host: Device, wanted: str | Path | Chip) -> Device:
+    """Return the one device that emulates a chip on another."""
+    if host.chip is not None:
+        raise ValueRangeError(f"{host.name} is emulated itself; name the device that is there")
+    known = _emulated.get((host, wanted)) if isinstance(wanted, str) else None
+    if known is not None:
+        return known
+    chip = _chip(host, wanted)
+    with _lock:
+        known = _emulated.get((host, chip.name))
+        if known is None:
+            own = backends().get(chip.backend)
+            offers = None if own is None else partial(own.offers, chip.architecture)
+            info, runtime = host.backend.emulate(host.index, chip, offers)
+            known = Device(host.backend, info, chip)
+            known._runtime = runtime
+            _emulated[host, chip.name] = known
+    if known.chip != chip:
+        raise ValueRangeError(
+            f"{known.name} is in use already, with other figures; give this chip another name"
+        )
+    return known
+
+
+def _chip(host: Device, wanted: str | Path | Chip) -> Chip:
+    if isinstance(wanted, Chip):
+        return wanted
+    chips = host.backend.chips()
+    if wanted in chips:
+        return chips[str(wanted)]
+    path = Path(wanted)
+    if path.suffix == ".toml" and path.is_file():
+        return Chip.read(path)
+    raise ValueRangeError(
+        f"there is no chip {str(wanted)!r} to emulate on {host.name}; there are: "
+        f"{', '.join(chips) or 'none'}; or name a TOML file that describes one"
     )
 
 
@@ -254,6 +315,7 @@ def default_device(
     """Return the device new tensors go to, or make another one the default in a ``with`` block.
 
     Without a block it is the device named by ``HAL_DEVICE``, else ``cpu:0``, else the first found.
+    With ``HAL_EMULATE`` it is the chip of that name, emulated on the device.
 
     Parameters
     ----------
@@ -272,6 +334,17 @@ def default_device(
     current = _default.get()
     if current is not None:
         return current
+    found = _unemulated_default()
+    chip = os.environ.get("HAL_EMULATE")
+    if not chip or found.chip is not None:
+        return found
+    try:
+        return device(found, emulate=chip)
+    except HalError as error:
+        raise type(error)(f"HAL_EMULATE={chip}: {error}") from None
+
+
+def _unemulated_default() -> Device:
     wanted = os.environ.get("HAL_DEVICE")
     if wanted:
         try:

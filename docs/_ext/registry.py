@@ -18,6 +18,7 @@ import hal
 from hal import dtypes
 from hal.dtypes import DType
 from hal.ops import REQUIRED, Operator, operators
+from hal.plugin import Chip, backends
 
 Cells = list[str]
 
@@ -133,6 +134,43 @@ def _accepted(op: Operator) -> str:
     return ", ".join(listed)
 
 
+class Chips(Written):
+    """Tables of the chips that the CPU can emulate, and of where their figures come from."""
+
+    def lines(self) -> list[str]:
+        chips = backends()["cpu"].chips()
+        head = [""] + [f"``{name}``" for name in chips]
+        columns = [_figures(chip) for chip in chips.values()]
+        labels = list(dict.fromkeys(label for column in columns for label in column))
+        rows = [[label] + [column.get(label, "") for column in columns] for label in labels]
+        written = _table("22 " + " ".join(["13"] * len(chips)), head, rows)
+        for chip in chips.values():
+            written += [f".. rubric:: Sources for {chip.name}", ""]
+            written += _table(
+                "20 80", ["figure", "from"], [[f"``{k}``", v] for k, v in chip.sources.items()]
+            )
+        return written
+
+
+def _figures(chip: Chip) -> dict[str, str]:
+    shares = ("matrix", "vector", "memory")
+    return {
+        "product": chip.description,
+        "memory, GiB": f"{chip.memory / 2**30:.1f}",
+        "bandwidth, GB/s": f"{chip.bandwidth / 1e9:g}",
+        **{f"products of {d}": f"{rate / 1e12:g}" for d, rate in chip.matrix.items()},
+        **{f"products in {to.upper()}": f"{rate / 1e12:g}" for to, rate in chip.rounded.items()},
+        **{f"other work in {d}": f"{rate / 1e12:g}" for d, rate in chip.vector.items()},
+        "shares of products, other work, memory": ", ".join(
+            f"{chip.efficiency.get(share, 1.0):g}" for share in shares
+        ),
+        "launch, µs": f"{chip.launch * 1e6:g}",
+        "link to the host, GB/s": f"{chip.host_bandwidth / 1e9:g}",
+        "link to a chip, GB/s": f"{chip.link_bandwidth / 1e9:g}",
+        "dtypes": str(len(chip.dtypes)),
+    }
+
+
 def _table(widths: str, head: Cells, rows: list[Cells]) -> list[str]:
     lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {widths}", ""]
     for row in [head, *rows]:
@@ -145,4 +183,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("functions", Functions)
     app.add_directive("dtypes", DTypes)
     app.add_directive("operators", Operators)
+    app.add_directive("chips", Chips)
     return {"parallel_read_safe": True}

@@ -2,6 +2,8 @@
 
 The default device is marked with a star. A device that is emulated, in whole or in part, says so.
 A plugin that is installed but gives no device is listed below with the reason and what to do.
+Chips that a device can emulate are named: "cpu:0/CHIP" is such a device, for every command that
+takes one, and HAL_EMULATE=CHIP makes it the default.
 
 With NAME, list only one backend ("cpu") or one device ("cpu:0"); it is an error when there is none.
 
@@ -51,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "default": default,
                 "devices": [_as_json(d) for d in found],
                 "unavailable": [asdict(a) for a in absent],
+                "chips": {name: list(chips) for name, chips in _chips(found).items()},
             }
         )
     else:
@@ -62,10 +65,25 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _wanted(name: str | None) -> tuple[list[Device], list[Absent]]:
     if name is None:
-        return devices(), _absent()
+        return _with_default(devices()), _absent()
     if ":" in name:
         return [device(name)], []
     return devices(name), [a for a in _absent() if a.backend == name]
+
+
+def _with_default(found: list[Device]) -> list[Device]:
+    """Return the devices, the default one too where it is emulated."""
+    try:
+        default = default_device()
+    except HalError:  # It is told of below the list.
+        return found
+    return found if default in found else [*found, default]
+
+
+def _chips(found: list[Device]) -> dict[str, list[str]]:
+    """Return by the names of devices the chips that they can emulate."""
+    able = {d.name: sorted(d.backend.chips()) for d in found if d.chip is None}
+    return {name: chips for name, chips in able.items() if chips}
 
 
 def _absent() -> list[Absent]:
@@ -121,6 +139,8 @@ def _print(found: list[Device], absent: list[Absent], default: str | None) -> No
         out.print(rows)
     else:
         out.print("No device was found.")
+    for name, chips in _chips(found).items():
+        out.print(f"{name} can emulate: {', '.join(chips)}")
     for a in absent:
         source = f" ({a.distribution})" if a.distribution else ""
         out.print(f"{a.backend}{source} is not available: {a.reason}")

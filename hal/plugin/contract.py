@@ -45,6 +45,9 @@ class Runtime(ABC):
     alignment: int = 64
     """Buffers start at a multiple of this many bytes."""
 
+    simulated: bool = False
+    """True when events tell a simulated time, which passes otherwise than the host's."""
+
     # memory
 
     @abstractmethod
@@ -314,11 +317,24 @@ class Backend(ABC):
         """Return the chips this backend has figures of, by name. Touches no driver."""
         return {}
 
-    def emulate(self, index: int, chip: Chip) -> tuple[DeviceInfo, Runtime]:
+    def emulate(
+        self,
+        index: int,
+        chip: Chip,
+        offers: Callable[[Operator, Signature], Offer | None] | None = None,
+    ) -> tuple[DeviceInfo, Runtime]:
         """Return a device of this backend that behaves as a chip: its memory, dtypes, rounding.
 
         The device works asynchronously; its events count the time that the chip would take. What
         the returned description shows says that it is emulated.
+
+        Parameters
+        ----------
+        index : int
+        chip : Chip
+        offers : callable, optional
+            :meth:`offers` of the chip's own backend, for its architecture; None where that backend
+            is not installed.
 
         Raises
         ------

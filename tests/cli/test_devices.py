@@ -152,3 +152,21 @@ def test_a_wrong_hal_device_is_told_below_the_list(hal_command, monkeypatch):
     assert status == 1
     assert "cpu:0" in out
     assert err.startswith("hal: HAL_DEVICE=toaster:0")
+
+
+def test_chips_to_emulate_are_named(hal_command):
+    chip = next(iter(backends()["cpu"].chips()))
+    _, out, _ = hal_command("devices")
+    assert "cpu:0 can emulate: " in out
+    _, text, _ = hal_command("devices", "--json")
+    assert chip in json.loads(text)["chips"]["cpu:0"]
+
+
+def test_the_default_device_is_listed_when_it_is_emulated(hal_command, monkeypatch):
+    chip = next(iter(backends()["cpu"].chips()))
+    monkeypatch.setenv("HAL_EMULATE", chip)
+    status, out, _ = hal_command("devices")
+    assert status == 0
+    assert f"cpu:0/{chip} *" in out
+    status, out, _ = hal_command("devices", f"cpu:0/{chip}")
+    assert (status, "emulate" in out) == (0, True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from hal.dtypes import ALL
 from hal.plugin import CONTRACT_VERSION, Backend, Chip, DeviceInfo, Devices, Runtime
 from hal_cpu.chips import shipped_chips
+from hal_cpu.emulate import EmulatedRuntime, Offers, describe
 from hal_cpu.runtime import CpuRuntime
 
 __all__ = ["CpuBackend"]
@@ -41,6 +42,12 @@ class CpuBackend(Backend):
     def chips(self) -> Mapping[str, Chip]:
         """Return the chips that there are files of."""
         return shipped_chips()
+
+    def emulate(
+        self, index: int, chip: Chip, offers: Offers | None = None
+    ) -> tuple[DeviceInfo, Runtime]:
+        """Return a device that does a chip's work on the processor."""
+        return describe(index, chip), EmulatedRuntime(chip, offers)
 
 
 _LINUX = hasattr(os, "sched_getaffinity")

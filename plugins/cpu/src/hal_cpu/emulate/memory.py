@@ -1,0 +1,115 @@
+"""A chip's memory: as much of the host's as the chip has, and no more."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+from weakref import WeakSet
+
+import numpy as np
+
+from hal.errors import OutOfMemory
+from hal.plugin import MemoryStats
+from hal_cpu.emulate.order import Stream
+
+__all__ = ["Block", "Pool"]
+
+_SMALLEST = 512
+_SMALL = 1 << 20
+_LARGE = 2 << 20
+_KEEP = 1 << 30
+
+
+def _rounded(nbytes: int) -> int:
+    """Return the size of block a request is served from, as pools above a driver choose it."""
+    if nbytes <= _SMALL:
+        return max(_SMALLEST, 1 << (nbytes - 1).bit_length()) if nbytes else _SMALLEST
+    return -(-nbytes // _LARGE) * _LARGE
+
+
+class Block:
+    """Memory of the chip. What it holds is seen through arrays alone."""
+
+    __slots__ = ("bytes", "size")
+
+    def __init__(self, size: int, alignment: int) -> None:
+        raw = np.empty(size + alignment, np.uint8)
+        start = -raw.ctypes.data % alignment
+        self.bytes: np.ndarray[Any, np.dtype[np.uint8]] = raw[start : start + size]
+        self.size = size
+
+
+class Pool:
+    """Hands out blocks and takes them back in the order of a stream.
+
+    A block that was freed is given out again on the same stream alone: whatever used it before was
+    enqueued before. The chip is full when the blocks in use would not fit; how they lie among one
+    another does not count.
+
+    Parameters
+    ----------
+    total : int
+        Bytes.
+    alignment : int
+    """
+
+    def __init__(self, total: int, alignment: int) -> None:
+        self._total = total
+        self._alignment = alignment
+        self._allocated = self._peak = self._live = 0
+        self._streams: WeakSet[Stream] = WeakSet()
+        # Reentrant: a garbage collection inside a call may free buffers.
+        self._lock = threading.RLock()
+
+    def allocate(self, nbytes: int, stream: Stream) -> Block:
+        """Return a block of at least ``nbytes`` bytes."""
+        size = _rounded(nbytes)
+        with self._lock:
+            if self._allocated + size > self._total:
+                raise OutOfMemory(
+                    f"{nbytes} bytes were asked for; {self._allocated} of {self._total} are held "
+                    "by tensors; free some or use smaller ones"
+                )
+            listed = stream.free.get(size)
+            block = listed.pop() if listed else None
+            self._allocated += size
+            self._peak = max(self._peak, self._allocated)
+            self._live += 1
+        if block is None:
+            try:
+                block = Block(size, self._alignment)
+            except MemoryError as error:
+                with self._lock:
+                    self._allocated -= size
+                    self._live -= 1
+                raise OutOfMemory(
+                    f"the chip has {nbytes} bytes, but the host that emulates it does not; use "
+                    "smaller tensors",
+                    text=str(error),
+                ) from error
+        return block
+
+    def free(self, block: Block, stream: Stream) -> None:
+        """Take a block back."""
+        with self._lock:
+            self._allocated -= block.size
+            self._live -= 1
+            if self._kept() + block.size <= _KEEP:
+                self._streams.add(stream)
+                stream.free.setdefault(block.size, []).append(block)
+
+    def _kept(self) -> int:
+        return sum(
+            size * len(blocks) for s in list(self._streams) for size, blocks in s.free.items()
+        )
+
+    def stats(self) -> MemoryStats:
+        """Return what is allocated and kept."""
+        with self._lock:
+            return MemoryStats(
+                allocated=self._allocated,
+                reserved=self._allocated + self._kept(),
+                peak=self._peak,
+                total=self._total,
+                allocations=self._live,
+            )

@@ -23,7 +23,7 @@ from hal.errors import ValueRangeError
 from hal.onnx.limits import Limits
 from hal.onnx.reading import read_model
 from hal.onnx.types import value_type
-from hal.tools.check import DeviceReport, Report, check, known_chips, page
+from hal.tools.check import DeviceReport, Report, Row, check, known_chips, page
 from hal.tools.inputs import pairs, read_inputs
 from hal.tools.words import duration, rate
 
@@ -31,6 +31,7 @@ __all__ = ["add_arguments", "run"]
 
 _SHOWN = 12
 _INPUTS = 4
+_NAMES = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -151,13 +152,27 @@ def _print(report: Report, every: bool) -> None:
         rows.add_row(
             d.name, d.verdict, str(n["native"] + n["free"]), str(n["decomposed"]), str(n["host"]),
             str(n["impossible"] + n["unchecked"]),
-            f"{amount(m.peak)} ({m.peak / m.capacity:.0%})",
+            f"{amount(m.peak)} ({m.peak / m.capacity:.1%})",
             "unknown" if time is None else duration(time),
             "unknown" if time is None else rate(d.items, time),
         )  # fmt: skip
     out.print(rows)
     for d in report.devices:
         _print_device(out, d, every)
+
+
+def _grouped(told: list[Row]) -> list[tuple[str, Row]]:
+    """Return rows that say the same as one, with the names of their nodes."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in told:
+        key = (row.route, row.operator, row.reason, row.note, row.advice)
+        groups.setdefault(key, []).append(row)
+    named = []
+    for rows in groups.values():
+        shown = ", ".join(row.name for row in rows[:_NAMES])
+        more = f" and {len(rows) - _NAMES} more" if len(rows) > _NAMES else ""
+        named.append((shown + more, rows[0]))
+    return named
 
 
 def _print_device(out: Any, d: DeviceReport, every: bool) -> None:
@@ -169,9 +184,9 @@ def _print_device(out: Any, d: DeviceReport, every: bool) -> None:
     told = [row for row in d.nodes if every or row.route not in ("native", "free") or row.note]
     if told:
         rows = table("route", "operator", "node", "why", "what to do")
-        for row in told:
+        for names, row in _grouped(told):
             why = "; ".join(filter(None, (row.reason, row.note)))
-            rows.add_row(row.route, row.operator, row.name, why, row.advice)
+            rows.add_row(row.route, row.operator, names, why, row.advice)
         out.print()
         out.print(rows)
     if d.prediction is None:
@@ -194,3 +209,5 @@ def _print_device(out: Any, d: DeviceReport, every: bool) -> None:
     shares = sorted(d.prediction.bounds.items(), key=lambda item: -item[1])
     text = ", ".join(f"{name} {seconds / total:.0%}" for name, seconds in shares if total)
     out.print(f"\nbound by: {text or 'nothing runs'}")
+    for name, seconds in d.prediction.otherwise.items():
+        out.print(f"with {name}: {duration(seconds)}")

@@ -130,6 +130,14 @@ def test_wrong_usage_is_status_2(hal_command, paper, model, arguments, text):
     assert text in err
 
 
+def test_nodes_with_one_fate_share_a_line(hal_command, paper, model):
+    rest = " ".join(f"v{n} = Sin({f'v{n - 1}' if n else 'h'})" for n in range(6))
+    given = (model(f"{rest} y = Neg(v5)"), "--device", "paper-1", "--batch", "2")
+    _, out, _ = hal_command("check", *given)
+    (line,) = [line for line in out.splitlines() if line.startswith("host ")]
+    assert "v0, v1, v2 and 3 more" in line
+
+
 def test_the_values_of_an_input_come_from_a_file(hal_command, paper, model, tmp_path):
     np.save(tmp_path / "x.npy", np.ones((5, 3), np.float32))
     given = ("check", model("y = Neg(h)"), "--device", "paper-1", "--json")

@@ -177,9 +177,16 @@ def _on_host(row: Row, call: Call, asked: Sequence[Asked], stand: Stand) -> Row:
             f"keep it if it is small; else replace it, or add a kernel for {name} to the plugin"
         )
     return replace(
-        row, route="host", reason=f"no kernel for {name}{f': {detail}' if detail else ''}",
+        row, route="host", reason=_refusal(name, detail),
         advice=advice,
     )  # fmt: skip
+
+
+def _refusal(names: str, detail: str) -> str:
+    """Return why there is no kernel; a plugin's own words may begin with the operator's name."""
+    if detail.startswith(names):
+        return detail
+    return f"no kernel for {names}: {detail}" if detail else f"no kernel for {names}"
 
 
 def _other_dtypes(call: Call, stand: Stand) -> list[str]:
@@ -217,7 +224,7 @@ def _decomposed(row: Row, asked: Sequence[Asked]) -> Row:
         return replace(
             row,
             route="decomposed",
-            reason=f"no kernel for {names}{f': {detail}' if detail else ''}",
+            reason=_refusal(names, detail),
             advice=f"nothing: {row.kernels} kernels of simpler operators give the same",
         )
     if refused:

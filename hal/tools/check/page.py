@@ -102,6 +102,9 @@ def _device(d: DeviceReport) -> Iterable[str]:
     if d.prediction is not None:
         yield "<h3>Predicted time, by what bounds it</h3>"
         yield _bar(sorted(d.prediction.bounds.items(), key=lambda b: -b[1]), duration)
+        others = [f"{name}: {duration(s)}" for name, s in d.prediction.otherwise.items()]
+        if others:
+            yield f"<p>It would take, with {escape('; with '.join(others))}.</p>"
         yield _contributors(d)
 
 

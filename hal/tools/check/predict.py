@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from hal.dtypes import DType, bfloat16, float16, float32
 from hal.ops.cost import cost
-from hal.plugin import Call, Program
-from hal.plugin.chip import Chip
+from hal.plugin import Call, Chip, Cost, Program
 
 __all__ = ["Contributor", "Prediction", "Timed", "predict"]
 
 HOST_RATE = 1e9
 """Elements per second at which a reference is taken to run on the host."""
 
+HOST_PRODUCTS = 2e10
+"""Operations per second of products there."""
+
 
 @dataclass(frozen=True)
 class Timed:
-    """A call's predicted time in seconds, the same enqueued alone, and what bounds it."""
+    """A call's predicted time in seconds, the same enqueued alone, what bounds it, and its work."""
 
     call: Call
     seconds: float
     eager: float
     bound: str
+    work: Cost | None = None
+    cold: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,12 +70,16 @@ class Prediction:
         Seconds by what bounds them: matrix, vector, memory, launch or host.
     contributors : tuple of Contributor
         The costliest first.
+    otherwise : dict of str to float
+        Seconds of one run in another dtype, or at another precision of products, where that is
+        quicker by a twentieth or more.
     """
 
     seconds: float
     eager: float
     bounds: dict[str, float]
     contributors: tuple[Contributor, ...]
+    otherwise: dict[str, float]
 
 
 def predict(program: Program, chip: Chip) -> Prediction:
@@ -98,7 +109,44 @@ def predict(program: Program, chip: Chip) -> Prediction:
         for (operator, shapes, bound), group in groups.items()
     ]  # fmt: skip
     contributors.sort(key=lambda c: -c.seconds)
-    return Prediction(sum(bounds.values()), eager, bounds, tuple(contributors))
+    seconds = sum(bounds.values())
+    every = [timed for group in groups.values() for timed in group]
+    return Prediction(
+        seconds, eager, bounds, tuple(contributors), _otherwise(every, chip, 0.95 * seconds)
+    )
+
+
+def _otherwise(calls: list[Timed], chip: Chip, limit: float) -> dict[str, float]:
+    """Return what a run takes in other dtypes and precisions, as far as it is below a limit."""
+    changes: dict[str, Callable[[Timed], tuple[Cost, int] | None]] = {
+        f"--precision {level}": partial(_rounded, level) for level in ("high", "medium")
+    }
+    changes |= {d.name: partial(_halved, d) for d in (float16, bfloat16) if d in chip.dtypes}
+    found: dict[str, float] = {}
+    for name, change in changes.items():
+        changed = [(timed, change(timed)) for timed in calls]
+        seconds = sum(
+            timed.seconds
+            if new is None
+            else chip.estimate(new[0], cold=new[1], recorded=True).seconds
+            for timed, new in changed
+        )
+        if seconds < limit and seconds < 0.99 * min(found.values(), default=limit):
+            found[name] = seconds
+    return found
+
+
+def _rounded(level: str, timed: Timed) -> tuple[Cost, int] | None:
+    if timed.work is None or not timed.work.matrix:
+        return None
+    return timed.work._replace(precision=level), timed.cold
+
+
+def _halved(dtype: DType, timed: Timed) -> tuple[Cost, int] | None:
+    work = timed.work
+    if work is None or work.dtype is not float32:
+        return None
+    return work._replace(dtype=dtype, nbytes=work.nbytes // 2), timed.cold // 2
 
 
 def _timed(program: Program, call: Call, chip: Chip) -> Timed:
@@ -108,13 +156,15 @@ def _timed(program: Program, call: Call, chip: Chip) -> Timed:
         moved = [x for x in (*inputs, *outputs) if x is not None]
         copies = sum(x.nbytes for x in moved) / chip.host_bandwidth
         waits = len(moved) * chip.host_latency
-        seconds = copies + waits + sum(x.size for x in moved) / HOST_RATE
+        products = cost(call.op, inputs, outputs, call.attributes).matrix / HOST_PRODUCTS
+        seconds = copies + waits + products + sum(x.size for x in moved) / HOST_RATE
         return Timed(call, seconds, seconds, "host")
     work = cost(call.op, inputs, outputs, call.attributes)
     weights = [x for x in call.inputs if x is not None and x.buffer in program.constants]
     cold = min(work.nbytes, sum(x.layout.nbytes for x in weights))
     found = chip.estimate(work, cold=cold, recorded=True)
-    return Timed(call, found.seconds, chip.estimate(work, cold=cold).seconds, found.bound)
+    eager = chip.estimate(work, cold=cold).seconds
+    return Timed(call, found.seconds, eager, found.bound, work, cold)
 
 
 def _shapes(call: Call) -> str:

@@ -120,6 +120,7 @@ class DeviceReport:
             "eager_seconds": found.eager,
             "items_per_second": self.items / found.seconds if found.seconds else None,
             "bounds": found.bounds,
+            "otherwise_seconds": found.otherwise,
             "contributors": [
                 {
                     "operator": c.operator,

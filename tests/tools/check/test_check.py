@@ -184,6 +184,23 @@ def test_the_prediction_names_what_bounds_it_and_which_nodes_take_the_time(toy):
     assert sum(device.prediction.bounds.values()) == pytest.approx(device.prediction.seconds)
 
 
+def test_what_another_dtype_would_save_is_told(toy):
+    from onnx import helper, numpy_helper
+
+    def net(dtype):
+        weight = numpy_helper.from_array(np.zeros((1024, 1024), dtype), "w")
+        kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        info = [helper.make_tensor_value_info(name, kind, [1024, 1024]) for name in "xy"]
+        nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+        graph = helper.make_graph(nodes, "net", info[:1], info[1:], [weight])
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+
+    single = only(check(net(np.float32), "toy-1")).prediction
+    half = only(check(net(np.float16), "toy-1")).prediction
+    assert single.otherwise == {"float16": pytest.approx(half.seconds)}
+    assert half.otherwise == {}
+
+
 def test_a_quicker_chip_is_predicted_to_be_quicker(toy, model):
     first, second = check(model(NET), ["toy-1", "toy-2"], batch=1 << 18).devices
     assert first.prediction.seconds == pytest.approx(10 * second.prediction.seconds)

@@ -48,6 +48,7 @@ from hal.nn.pooling import (
     max_pool3d,
 )
 from hal.nn.projection import embedding, linear
+from hal.nn.quantized import quantized_linear
 from hal.nn.rectifier import (
     celu,
     elu,
@@ -102,6 +103,7 @@ __all__ = [
     "max_pool3d",
     "mish",
     "prelu",
+    "quantized_linear",
     "relu",
     "relu6",
     "rms_norm",

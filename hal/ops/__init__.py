@@ -22,6 +22,7 @@ for _family in (
     "reduction",
     "indexing",
     "product",
+    "quantization",
     "linalg",
     "fourier",
     "sorting",

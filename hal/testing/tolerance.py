@@ -20,6 +20,7 @@ import numpy as np
 
 from hal.dtypes import DType, as_dtype, float32, float64, real_counterpart
 from hal.ops import Operator
+from hal.ops.quantization import dequantized
 
 __all__ = ["EXACT", "SIGNED_ZERO", "bound", "difference"]
 
@@ -138,11 +139,10 @@ def bound(
     if op.name in _FACTORS:
         return (eps + work * 2 * length) * size + _flushed(dtype)
     magnitude = _magnitude(op, attributes, inputs, size)
-    return (
-        eps * (1 if dtype.bits < 32 else 4) * size
-        + work * (4 + 2 * np.sqrt(length)) * magnitude
-        + _flushed(dtype)
-    )
+    steps = work * (4 + 2 * np.sqrt(length))
+    if op.name == "quantized_linear":
+        steps += eps  # The weights may be rounded to the dtype before they are multiplied.
+    return eps * (1 if dtype.bits < 32 else 4) * size + steps * magnitude + _flushed(dtype)
 
 
 def _flushed(dtype: DType) -> float:
@@ -159,7 +159,7 @@ def terms(op: Operator, attributes: Mapping[str, Any], inputs: Sequence[Any], ex
     first = inputs[0] if inputs else None
     if first is None:
         return 1
-    if op.name in ("matmul", "linear"):
+    if op.name in ("matmul", "linear", "quantized_linear"):
         return int(max(first.shape[-1], 1))
     if op.name.startswith("convolution"):
         weight = inputs[1].shape
@@ -175,6 +175,8 @@ def _magnitude(
     op: Operator, attributes: Mapping[str, Any], inputs: Sequence[Any], size: Any
 ) -> Any:
     """Return the size an element's terms have together when none cancels another."""
+    if op.name == "quantized_linear":
+        return _quantized_magnitude(attributes, *inputs)
     wide = [None if x is None else np.abs(_wide(x)) for x in inputs]
     if op.name in _LINEAR:
         given = {**attributes}
@@ -186,6 +188,16 @@ def _magnitude(
     if op.name == "var":
         largest = largest**2
     return max(float(size.max(initial=0)), largest if op.family != "activation" else 0.0)
+
+
+def _quantized_magnitude(
+    attributes: Mapping[str, Any], x: Any, weight: Any, scales: Any, zeros: Any = None,
+    bias: Any = None,
+) -> Any:  # fmt: skip
+    groups = {k: attributes[k] for k in ("bits", "group_size")}
+    numbers = dequantized(weight, scales, zeros, features=x.shape[-1], **groups)
+    found = np.abs(_wide(x)) @ np.abs(_wide(numbers)).T
+    return found if bias is None else found + np.abs(_wide(bias))
 
 
 def _largest(inputs: Sequence[Any]) -> float:

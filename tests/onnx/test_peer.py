@@ -143,6 +143,15 @@ CONTRIB = {
         [normal(2, 32), packed(6, 2, 16, 4), normal(12), R.integers(0, 256, 6).astype(np.uint8)], 1,
         {"K": 32, "N": 6, "bits": 4, "block_size": 16},
     ),
+    "MatMulNBits of eight bits": (
+        "MatMulNBits", [normal(2, 3, 32), packed(6, 2, 16, 8), normal(12)], 1,
+        {"K": 32, "N": 6, "bits": 8, "block_size": 16},
+    ),
+    "MatMulNBits of blocks that are not full": (
+        "MatMulNBits",
+        [normal(2, 40), packed(6, 3, 16, 4), normal(18), R.integers(0, 256, 12).astype(np.uint8)],
+        1, {"K": 40, "N": 6, "bits": 4, "block_size": 16},
+    ),
     "GatherBlockQuantized": (
         "GatherBlockQuantized",
         [R.integers(0, 256, (5, 16)).astype(np.uint8), np.int64([[1, 4], [0, 0]]), normal(5, 2)], 1,

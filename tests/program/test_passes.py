@@ -396,3 +396,12 @@ def test_what_is_not_attention_stays_as_it_is(name):
     given = [random(2, 3, n, 8, seed=n) for n in (5, 7, 7)]
     before = recorded(NOT_ATTENTION[name], *given)
     assert "attention" not in names(find_attention(before, given[0].device))
+
+
+def test_weights_of_few_bits_are_calculated_once_where_no_kernel_takes_them(x):
+    codes = hal.asarray(np.int8([[1, -2, 3, 4]]), device=x.device)
+    scales = hal.asarray(np.float32([[0.5]]), device=x.device)
+    before = recorded(lambda x: [hal.nn.quantized_linear(x, codes, scales)], x)
+    after = fold_constants(before, x.device)
+    assert names(after) == ["linear"]
+    keeps_results(before, after, x)

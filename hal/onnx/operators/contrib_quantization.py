@@ -56,15 +56,22 @@ def _matmul_n_bits(
     if block_size < 1 or a.shape[-1] != K:
         raise ShapeError(f"K={K} and block_size={block_size} do not fit {tuple(a.shape)}")
     blocks = -(-K // block_size)
+    if zeros is not None and dtype_of(zeros) is dtypes.uint8:
+        rows = F.reshape(zeros, shape=(N, flat_size(zeros.shape) // N))
+        zeros = cut(F, unpacked(F, rows, bits), {1: (0, blocks)})
+    if bits in (4, 8):
+        packed = cut(
+            F, F.reshape(b, shape=(N, flat_size(b.shape) // N)), {1: (0, -(-K * bits // 8))}
+        )
+        each = [v if v is None else F.reshape(v, shape=(N, blocks)) for v in (scales, zeros)]
+        how = {"bits": bits, "group_size": block_size, "precision": current_precision()}
+        return F.quantized_linear(a, F.copy(packed), *each, bias, **how)
     values = unpacked(F, F.reshape(b, shape=(N, blocks, flat_size(b.shape) // (N * blocks))), bits)
     factor = widen(F, F.reshape(scales, shape=(N, blocks, 1)))
     wide = F.cast(values, dtype=dtype_of(factor))
     if zeros is None:
         wide = F.subtract(wide, float(2 ** (bits - 1)))
     else:
-        if dtype_of(zeros) is dtypes.uint8:
-            rows = F.reshape(zeros, shape=(N, flat_size(zeros.shape) // N))
-            zeros = cut(F, unpacked(F, rows, bits), {1: (0, blocks)})
         zero = F.cast(F.reshape(zeros, shape=(N, blocks, 1)), dtype=dtype_of(factor))
         wide = F.subtract(wide, zero)
     weight = F.reshape(F.multiply(wide, factor), shape=(N, blocks * values.shape[2]))

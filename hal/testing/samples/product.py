@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hal.dtypes import DType
+from hal.dtypes import DType, int8, uint8
 from hal.ops import Operator
 from hal.testing.sample import Input, Sample, sampler
-from hal.testing.values import small
+from hal.testing.values import integers, positive, small
 
 Shape = tuple[int, ...]
 
@@ -54,3 +54,39 @@ def linear(op: Operator, dtype: DType) -> Iterator[Sample]:
     given = Input((5, 7)), Input((4, 7)), Input((4,))
     yield Sample(given, note="bias", layouts=True)
     yield Sample((Input((65, 127)), Input((129, 127)), Input((129,))), large=True)
+
+
+@sampler("quantized_linear")
+def quantized_linear(op: Operator, dtype: DType) -> Iterator[Sample]:
+    """Yield both widths of code with and without a sign, groups that do and do not divide a row."""
+    ways = [(bits, codes) for bits in (8, 4) for codes in (int8, uint8)]
+    for bits, codes in ways:
+        for lead, rows, columns, group in (
+            ((3,), 5, 8, None), ((2, 3), 4, 7, None), ((4,), 6, 64, 32), ((1,), 3, 70, 32),
+            ((), 3, 9, 4), ((0,), 2, 4, None), ((2,), 1, 1, 1), ((2,), 3, 0, None),
+        ):  # fmt: skip
+            given = _quantized(lead, rows, columns, group, bits, codes)
+            yield Sample(given, {"bits": bits, "group_size": group}, codes.name)
+    for bits, codes in ways:
+        attributes = {"bits": bits, "group_size": 16}
+        given = _quantized((3,), 6, 48, 16, bits, codes)
+        zeros = Input(given[2].shape, integers(0, 2**bits) if codes is uint8 else integers(-3, 4))
+        bias = Input((6,))
+        yield Sample((*given, zeros), attributes, f"{codes.name}, zero points")
+        yield Sample((*given, None, bias), attributes, f"{codes.name}, bias")
+        full = (*given, zeros, bias)
+        yield Sample(full, attributes, f"{codes.name}, both", layouts=bits == 4)
+    large = _quantized((33,), 129, 256, 64, 4, uint8)
+    yield Sample(large, {"bits": 4, "group_size": 64}, large=True)
+
+
+def _quantized(
+    lead: Shape, rows: int, columns: int, group: int | None, bits: int, codes: DType
+) -> tuple[Input, Input, Input]:
+    values = integers(0, 256) if codes is uint8 else integers(-128, 128)
+    groups = -(-columns // (group or max(columns, 1)))
+    return (
+        Input((*lead, columns)),
+        Input((rows, -(-columns * bits // 8)), values, codes),
+        Input((rows, groups), positive),
+    )

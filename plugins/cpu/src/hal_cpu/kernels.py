@@ -21,6 +21,10 @@ __all__ = ["find_kernel"]
 _OWN_ALLOCATION = 64 * 1024
 _HOLDS_GIL = 500
 
+# Without a loop of their own these are better written out: of a layer with quantised weights, a
+# program then calculates the weights once.
+_WRITTEN_OUT = ("fused", "quantized_linear")
+
 # NumPy reports overflow, division by zero and the like as warnings; a device does not. Calling
 # through a context in which they are off is ten times quicker than numpy.errstate. One context
 # cannot be entered by two threads at once, so it serves only calls too small to release the GIL.
@@ -99,9 +103,9 @@ DIFFERENT = {"floor_divide": "fV", "expm1": "c", "tanh": "c"}
 
 
 def find_kernel(op: Operator, signature: Signature) -> Kernel | None:
-    """Return the quickest kernel there is; None for a chain that no loop was made for."""
+    """Return the quickest kernel there is; None for what is better written out."""
     compiled = find_loop(op, signature)
-    if compiled is not None or op.name == "fused":
+    if compiled is not None or op.name in _WRITTEN_OUT:
         return compiled
     ufunc = UFUNCS.get(op.name)
     if ufunc is not None and _fits(op, ufunc, signature):

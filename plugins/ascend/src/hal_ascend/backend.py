@@ -8,13 +8,16 @@ import threading
 import weakref
 from typing import Any
 
-from hal.errors import DeviceError
-from hal.plugin import Backend, DeviceInfo, Devices, Runtime
+from hal.errors import DeviceError, Unsupported
+from hal.ops import Operator
+from hal.plugin import Backend, DeviceInfo, Devices, Offer, Runtime, Signature
 from hal_ascend.codes import ENUMS
 from hal_ascend.collectives import new_identity
 from hal_ascend.families import family
 from hal_ascend.library import Cann
 from hal_ascend.locate import Missing, locate
+from hal_ascend.operators import recipe_for, refusal
+from hal_ascend.prototypes import operator_prototypes
 from hal_ascend.runtime import AscendRuntime
 
 __all__ = ["AscendBackend"]
@@ -123,6 +126,24 @@ class AscendBackend(Backend):
         runtime = AscendRuntime(self.cann, index, family(soc))
         self._runtimes.add(runtime)
         return runtime
+
+    def offers(self, architecture: str, op: Operator, signature: Signature) -> Offer | None:
+        """Return whether CANN's documentation has what a kernel needs on a chip."""
+        chip = family(f"Ascend{architecture}")
+        if not chip.prefixes:
+            return None
+        try:
+            recipe = recipe_for(op, signature, chip)
+        except Unsupported as error:
+            return Offer(False, str(error))
+        if recipe is None:
+            return Offer(False, refusal(op, chip))
+        names = dict.fromkeys(step.name for step in recipe.steps)
+        detail = ", ".join(f"aclnn{name}" for name in names)
+        notes = [operator_prototypes()[name].notes.get(chip.exceptions) for name in names]
+        if "undocumented" in notes:
+            detail += f" (not among what CANN documents for {chip.name})"
+        return Offer(True, detail)
 
     def communicator_identity(self) -> bytes:
         """Return the identity of a new group of devices."""

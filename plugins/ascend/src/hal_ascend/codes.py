@@ -34,8 +34,9 @@ DATA_TYPES: dict[DType, int] = {
     dtypes.complex64: 16,
     dtypes.complex128: 17,
     dtypes.bfloat16: 27,
+    dtypes.int4: 29,
 }
-"""``aclDataType`` of hal's dtypes."""
+"""``aclDataType`` of hal's dtypes; int4 lies two in a byte."""
 
 FORMAT_ND = 2
 FORMATS = {3: 47, 4: 0, 5: 30}
@@ -138,4 +139,5 @@ def error_class(code: int) -> type[DeviceError]:
 
 def refuses(code: int) -> bool:
     """Return whether an operator's first phase says that it cannot take such arguments."""
-    return code in (161001, 161002) or code // 1000 == 561
+    # 361001 is what an operator answers on a product that it is not made for.
+    return code in (161001, 161002, 361001) or code // 1000 == 561

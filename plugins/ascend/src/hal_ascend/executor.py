@@ -163,7 +163,7 @@ class _Call:
         layout = ref.layout
         residue = self._residues[ref.slot]
         address = None if addresses is None else addresses[ref.slot] - residue
-        offset = ref.offset + residue // layout.dtype.itemsize
+        offset = ref.offset + residue * 8 // layout.dtype.bits
         reach = sum((n - 1) * s for n, s in zip(layout.shape, layout.strides, strict=True))
         count = layout.ndim
         sizes = (ctypes.c_int64 * count)(*layout.shape)

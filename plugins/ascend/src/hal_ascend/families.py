@@ -24,12 +24,18 @@ class Family:
         Whether there is bfloat16 at all.
     float32_products : bool
         Whether the cube unit multiplies float32; where not, the user must allow float16.
+    half_byte_products : bool
+        Whether there are products with weights of 4 bits.
+    exceptions : str
+        Which notes in the table of CANN's operators are about these chips; none when empty.
     """
 
     name: str
     prefixes: tuple[str, ...]
     bfloat16: bool
     float32_products: bool
+    half_byte_products: bool = True
+    exceptions: str = ""
 
     @property
     def dtypes(self) -> tuple[DType, ...]:
@@ -37,20 +43,27 @@ class Family:
         return tuple(d for d in COMPUTE if self.bfloat16 or d is not dtypes.bfloat16)
 
 
+def _half_only(name: str, *prefixes: str) -> Family:
+    """Return a family without bfloat16 whose cube unit multiplies float16 and int8 alone.
+
+    Of such chips, CANN's public documentation of the operators covers the 310P best.
+    """
+    return Family(name, prefixes, False, False, half_byte_products=False, exceptions="310P")
+
+
+def _full(name: str, *prefixes: str) -> Family:
+    return Family(name, prefixes, bfloat16=True, float32_products=True)
+
+
 FAMILIES = (
-    Family("Atlas inference (310P)", ("Ascend310P",), bfloat16=False, float32_products=False),
-    Family("Atlas 200I/500 A2 (310B)", ("Ascend310B",), bfloat16=False, float32_products=False),
-    Family("Atlas A3 (910C)", ("Ascend910_93",), bfloat16=True, float32_products=True),
-    Family(
-        "Atlas A2 (910B)",
-        ("Ascend910B1", "Ascend910B2", "Ascend910B3", "Ascend910B4"),
-        bfloat16=True,
-        float32_products=True,
-    ),
-    Family("Ascend 950", ("Ascend950",), bfloat16=True, float32_products=True),
-    Family("Atlas training (910A)", ("Ascend910",), bfloat16=False, float32_products=False),
+    _half_only("Atlas inference (310P)", "Ascend310P"),
+    _half_only("Atlas 200I/500 A2 (310B)", "Ascend310B"),
+    _full("Atlas A3 (910C)", "Ascend910_93"),
+    _full("Atlas A2 (910B)", "Ascend910B1", "Ascend910B2", "Ascend910B3", "Ascend910B4"),
+    _full("Ascend 950", "Ascend950"),
+    _half_only("Atlas training (910A)", "Ascend910"),
 )
-_OTHERS = Family("unknown", (), bfloat16=False, float32_products=False)
+_OTHERS = _half_only("unknown")
 
 
 def family(soc: str) -> Family:

@@ -3,8 +3,10 @@
 The kinds are those of the C interface: a pointer, a C string, an integer of given width, a
 floating-point number, a boolean. Enumerations are 32-bit integers. The operators are in
 ``aclnn.txt`` beside this module, a line each: name, arguments, and the dtypes of the main tensor
-on the families that have them all; ``T`` is a tensor, ``O`` one that is written, ``R`` one that is
-read and written, ``L`` a list of tensors, ``S`` a scalar, ``A`` an array of integers.
+on the families that have them all. Behind a semicolon follows what CANN's documentation says of the
+310P: ``no`` where it lacks the operator, ``without`` dtypes, ``undocumented`` where the operator's
+page does not name the product. ``T`` is a tensor, ``O`` one that is written, ``R`` one that is read
+and written, ``L`` a list of tensors, ``S`` a scalar, ``A`` an array of integers.
 """
 
 from __future__ import annotations
@@ -131,11 +133,21 @@ class OperatorPrototype:
         The first phase's, without the workspace's size and the executor that follow.
     dtypes : frozenset of str
         hal's names of the dtypes its main tensor may have.
+    notes : dict
+        By chip, what is not so there: ``"no"``, ``"without ..."``, ``"undocumented"``.
     """
 
     name: str
     arguments: tuple[tuple[str, str], ...]
     dtypes: frozenset[str]
+    notes: dict[str, str]
+
+    def dtypes_on(self, chip: str) -> frozenset[str]:
+        """Return the dtypes that the main tensor may have on a chip that notes are about."""
+        note = self.notes.get(chip, "")
+        if note == "no":
+            return frozenset()
+        return self.dtypes - set(note.removeprefix("without ").split(" "))
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -149,11 +161,14 @@ def operator_prototypes() -> dict[str, OperatorPrototype]:
     found = {}
     text = resources.files("hal_ascend").joinpath("aclnn.txt").read_text()
     for line in text.splitlines():
-        match = re.fullmatch(r"(\w+)\((.*)\): (.*)", line)
+        match = re.fullmatch(r"(\w+)\((.*)\): ([^;]*)(?:; (\w+): (.*))?", line)
         assert match is not None, line
-        name, arguments, dtypes = match.groups()
+        name, arguments, dtypes, chip, note = match.groups()
         pairs = [a.split(" ") for a in arguments.split(", ")]
         found[name] = OperatorPrototype(
-            name, tuple((code, given) for code, given in pairs), frozenset(dtypes.split(" "))
+            name,
+            tuple((code, given) for code, given in pairs),
+            frozenset(dtypes.split(" ")),
+            {chip: note} if chip else {},
         )
     return found

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from hal import dtypes
 from hal.dtypes import DType
 from hal.errors import Unsupported
@@ -173,12 +175,20 @@ class Recipe:
     def filled(self, dtype: DType, shape: Shape, value: Any) -> Ref:
         """Return a new tensor of equal elements."""
         made = self.temporary(dtype, shape)
-        self.call("InplaceFillScalar", made, Scalar(value, dtype))
+        self.fill(made, value)
         return made
+
+    def fill(self, target: Ref, value: Any) -> None:
+        """Add a call that writes one number into a whole tensor."""
+        dtype = movable(self, "InplaceFillScalar", target.dtype)
+        assert dtype is not None
+        number = np.array(value).astype(target.dtype.numpy).view(dtype.numpy)[()]
+        self.call("InplaceFillScalar", target.as_dtype(dtype), Scalar(number, dtype))
 
     def supports(self, name: str, dtype: DType) -> bool:
         """Return whether an operator takes a dtype on this chip."""
-        return dtype.name in operator_prototypes()[name].dtypes and dtype in self.family.dtypes
+        taken = operator_prototypes()[name].dtypes_on(self.family.exceptions)
+        return dtype.name in taken and dtype in self.family.dtypes
 
     def cube_math(self, name: str, dtype: DType) -> int:
         """Return ``cubeMathType`` for a product: how exact the user wants float32 to be.

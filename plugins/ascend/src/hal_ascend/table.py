@@ -23,17 +23,20 @@ _SHORT = {
 
 def _dtypes(rule: Rule, chip: Family) -> str:
     """Say which dtypes CANN's operator takes on a chip, groups of them by the group's name."""
+    prototype = operator_prototypes()[rule.operators[0]]
     held = {d.name for d in chip.dtypes}
-    taken = [
-        d.name for d in ALL if d.name in operator_prototypes()[rule.operators[0]].dtypes & held
-    ]
+    taken = [d.name for d in ALL if d.name in prototype.dtypes_on(chip.exceptions) & held]
+    if not taken:
+        return "none"
     listed = []
     for group, members in _SHORT.items():
         there = [m for m in members if m in held]
         if len(there) > 1 and all(m in taken for m in there):
             listed.append(group)
             taken = [t for t in taken if t not in there]
-    return ", ".join([*taken, *listed])
+    text = ", ".join([*taken, *listed])
+    notes = [operator_prototypes()[o].notes.get(chip.exceptions) for o in rule.operators]
+    return f"{text} †" if "undocumented" in notes else text
 
 
 def markdown() -> str:
@@ -50,8 +53,13 @@ def markdown() -> str:
         "",
         f"{len(RULES)} of hal's {len(operators)} operators are done by CANN's own; those that",
         "only look at memory in another way need none. The dtypes are those of the first of CANN's",
-        "operators named. What is missing here is decomposed into operators that are there, or",
-        "else runs on the host with a warning.",
+        "operators named; narrower ones that it lacks are calculated in wider ones. What is not",
+        "here is decomposed into operators that are, or else runs on the host with a warning.",
+        "",
+        "† CANN's documentation of an operator named does not list the product. The plugin tries",
+        "it, and goes another way where the operator's first phase refuses.",
+        "",
+        "`hal check` and `Backend.offers` answer from the same rules, where CANN is not installed.",
     ]
     families: dict[str, list[Rule]] = {}
     for op in operators.values():

@@ -8,6 +8,7 @@ from hal.ops import Operator
 from hal.plugin import Signature
 from hal_ascend.families import Family
 from hal_ascend.operators.rule import RULES, Rule
+from hal_ascend.prototypes import operator_prototypes
 from hal_ascend.recipe import MOST_AXES, Recipe
 
 for _chapter in (
@@ -18,6 +19,7 @@ for _chapter in (
     "indexing",
     "sorting",
     "product",
+    "quantization",
     "convolution",
     "activation",
     "normalization",
@@ -25,7 +27,7 @@ for _chapter in (
 ):
     import_module(f"hal_ascend.operators.{_chapter}")
 
-__all__ = ["RULES", "Rule", "recipe_for"]
+__all__ = ["RULES", "Rule", "recipe_for", "refusal"]
 
 
 def recipe_for(op: Operator, signature: Signature, family: Family) -> Recipe | None:
@@ -47,3 +49,14 @@ def recipe_for(op: Operator, signature: Signature, family: Family) -> Recipe | N
             return None
     recipe = Recipe(signature, family)
     return recipe if rule.build(recipe) is not False and recipe.steps else None
+
+
+def refusal(op: Operator, family: Family) -> str:
+    """Return why there is no recipe for an operator, as far as can be said without a trial."""
+    rule = RULES.get(op.name)
+    if rule is None:
+        return f"CANN has no operator for {op.name}"
+    first = rule.operators[0]
+    if not operator_prototypes()[first].dtypes_on(family.exceptions):
+        return f"{family.name} has no aclnn{first}"
+    return f"aclnn{first} on {family.name} takes no such dtypes, shapes or attributes"

@@ -17,8 +17,7 @@ def _attention(recipe: Recipe) -> bool | None:
     mask, causal = recipe.optional(3), recipe.attributes["causal"]
     exact = query.dtype is dtypes.float32 and recipe.attributes["precision"] == "highest"
     fits = (
-        recipe.family.float32_products  # The families that have the operator.
-        and not exact  # It multiplies in less than float32.
+        not exact  # It multiplies in less than float32.
         and recipe.supports("FlashAttentionScore", query.dtype)
         and len(query.shape) == 4
         and query.shape[0] == key.shape[0] == value.shape[0]
@@ -107,8 +106,7 @@ def _rotary(recipe: Recipe) -> bool | None:
     x, cos, sin = recipe.input(0), recipe.input(1), recipe.input(2)
     half = cos.shape[-1]
     fits = (
-        recipe.family.float32_products
-        and recipe.supports("RotaryPositionEmbedding", x.dtype)
+        recipe.supports("RotaryPositionEmbedding", x.dtype)
         and len(x.shape) == 4
         and 0 < 2 * half == x.shape[-1] <= 896
         and cos.dtype is x.dtype

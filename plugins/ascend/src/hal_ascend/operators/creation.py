@@ -62,10 +62,10 @@ def _eye(recipe: Recipe) -> bool | None:
     if k == 0 and recipe.supports("Eye", out.dtype):
         recipe.call("Eye", rows, columns, out)
         return None
-    recipe.call("InplaceFillScalar", out, Scalar(0, out.dtype))
+    recipe.fill(out, 0)
     count = max(0, min(rows + min(k, 0), columns - max(k, 0)))
     if count:
         start = max(k, 0) + max(-k, 0) * columns
         diagonal: Ref = out.view((count,), (columns + 1,), start)
-        recipe.call("InplaceFillScalar", diagonal, Scalar(1, out.dtype))
+        recipe.fill(diagonal, 1)
     return None

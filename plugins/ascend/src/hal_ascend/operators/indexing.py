@@ -118,10 +118,11 @@ def _scatter(recipe: Recipe, x: Ref, positions: Ref, updates: Ref) -> bool | Non
 @rule("nonzero", "Nonzero")
 def _nonzero(recipe: Recipe) -> bool | None:
     x, out = recipe.input(), recipe.out
-    if not recipe.supports("Nonzero", x.dtype):
-        return False
+    dtype = movable(recipe, "Nonzero", x.dtype)
+    if dtype is None or (dtype is not x.dtype and x.dtype.kind != "uint"):
+        return False  # The bits of a zero are zeros in integers alone.
     # The operator needs room for every element; the first rows are the result.
     room = recipe.temporary(dtypes.int64, (x.layout.size, len(x.shape)))
-    recipe.call("Nonzero", x, room)
+    recipe.call("Nonzero", x.as_dtype(dtype), room)
     recipe.call("InplaceCopy", out, room.part(0, 0, out.shape[0]))
     return None

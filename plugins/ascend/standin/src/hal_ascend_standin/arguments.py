@@ -26,8 +26,12 @@ DTYPES: dict[int, np.dtype[Any]] = {
     16: np.dtype(np.complex64),
     17: np.dtype(np.complex128),
     27: np.dtype(ml_dtypes.bfloat16),
+    29: np.dtype(ml_dtypes.int4),
 }
 """NumPy's dtypes by ``aclDataType``."""
+
+
+_INT4 = 29
 
 
 class Refusal(Exception):
@@ -86,7 +90,19 @@ def _array(given: Argument) -> Any:
     if not given.data or 0 in shape:
         # Only shape and dtype are looked at.
         return np.broadcast_to(np.zeros((), dtype), shape)
+    if given.dtype == _INT4:
+        return _halves(given, shape)
     strides = tuple(s * dtype.itemsize for s in given.strides[: given.count])
     reach = sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) + dtype.itemsize
     memory = (ctypes.c_char * reach).from_address(given.data)
     return np.ndarray(shape, dtype, memory, 0, strides)
+
+
+def _halves(given: Argument, shape: tuple[int, ...]) -> Any:
+    """Return numbers of 4 bits, two in a byte of the tensor's memory, as an array to read."""
+    strides = given.strides[: given.count]
+    last = sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+    packed = np.frombuffer(_bytes(given.data, last // 2 + 1), np.int8)
+    flat = np.stack([(packed << 4) >> 4, packed >> 4], axis=-1).reshape(-1)
+    found = np.lib.stride_tricks.as_strided(flat, shape, strides, writeable=False)
+    return found.astype(ml_dtypes.int4)

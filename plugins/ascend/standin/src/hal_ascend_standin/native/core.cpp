@@ -188,6 +188,10 @@ std::map<Kind, int> live_handles() {
   return counts;
 }
 
+uint64_t bytes_of(uint64_t elements, int dtype) {
+  return dtype == ACL_INT4 ? (elements + 1) / 2 : elements * item_size(dtype);
+}
+
 uint64_t item_size(int dtype) {
   switch (dtype) {
     case ACL_FLOAT: case ACL_INT32: case ACL_UINT32: return 4;

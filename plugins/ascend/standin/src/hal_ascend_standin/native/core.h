@@ -133,6 +133,7 @@ Settings &settings();
 
 bool initialized();
 uint64_t item_size(int dtype);
+uint64_t bytes_of(uint64_t elements, int dtype);
 
 }  // namespace standin
 #pragma GCC visibility pop

@@ -16,7 +16,7 @@ uint64_t span(const Tensor &tensor) {
     last += static_cast<uint64_t>(tensor.shape[axis] - 1) *
             static_cast<uint64_t>(tensor.strides[axis]);
   }
-  return (last + 1) * item_size(tensor.dtype);
+  return bytes_of(last + 1, tensor.dtype);
 }
 
 // Fills in what the arithmetic sees of a tensor; a null result names what is wrong with it.
@@ -29,7 +29,7 @@ const char *view(const Tensor &tensor, bool data, Argument *out) {
   uint64_t bytes = span(tensor);
   if (!data || bytes == 0) return nullptr;
   char *first = static_cast<char *>(tensor.address) +
-                tensor.offset * static_cast<int64_t>(item_size(tensor.dtype));
+                bytes_of(static_cast<uint64_t>(tensor.offset), tensor.dtype);
   out->data = host_view(first, bytes);
   return out->data ? nullptr : "reads or writes outside an allocation";
 }

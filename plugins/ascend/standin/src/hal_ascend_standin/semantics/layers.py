@@ -37,6 +37,27 @@ def _addmm(x: Any, a: Any, b: Any, beta: Any, alpha: Any, out: Any, mode: int) -
     put(out, (product * wide(alpha) + x.astype(wide) * wide(beta)).astype(out.dtype))
 
 
+@semantics("WeightQuantBatchMatmulV2")
+def _weight_quantized(
+    x: Any, weight: Any, scale: Any, offset: Any, quant_scale: Any, quant_offset: Any, bias: Any,
+    group: int, out: Any,
+) -> None:  # fmt: skip
+    agree(x, scale, offset, out)
+    if quant_scale is not None or quant_offset is not None:
+        raise ValueError("the stand-in's WeightQuantBatchMatmulV2 does not quantize its result")
+    features = weight.shape[0]
+
+    def spread(values: Any) -> Any:
+        whole = values.astype(np.float32)
+        return np.repeat(whole, group, 0)[:features] if group else whole.reshape(1, -1)
+
+    numbers = weight.astype(np.float32)
+    numbers = numbers if offset is None else numbers + spread(offset)
+    numbers = (numbers * spread(scale)).astype(x.dtype).astype(np.float32)
+    found = np.matmul(x.astype(np.float32), numbers)
+    put(out, (found if bias is None else found + bias.astype(np.float32)).astype(out.dtype))
+
+
 @semantics("Convolution")
 def _convolution(
     x: Any, weight: Any, bias: Any, stride: Shape, padding: Shape, dilation: Shape,

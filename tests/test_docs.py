@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import hal
 from hal.scaffold import create_plugin
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +29,7 @@ WITH_EXAMPLES = [page for page in PAGES if ">>>" in examples(page)]
 def test_examples_on_the_page_print_what_it_says(page, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(create_plugin("minimal", tmp_path / "hal-minimal") / "src")
     monkeypatch.delenv("HAL_DEVICE", raising=False)
+    hal.reset_report()  # A page may show what ran where.
     test = doctest.DocTestParser().get_doctest(examples(page), {}, page.name, str(page), 0)
     failures = []
     runner = doctest.DocTestRunner(optionflags=FLAGS)

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from hal.cli.output import amount, console, print_json, progress, remark, table
-from hal.device import Device
+from hal.device import Device, Event
 from hal.errors import Unsupported, ValueRangeError
 from hal.onnx import load
 from hal.report import report, reset_report
@@ -25,6 +26,8 @@ from hal.tensor import Tensor
 from hal.tools.inputs import draw_inputs, read_inputs, read_sizes
 
 __all__ = ["add_arguments", "run"]
+
+T = TypeVar("T")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,10 +68,8 @@ def run(arguments: argparse.Namespace) -> None:
     label = f"{Path(arguments.model).name} on {session.device.name}, {arguments.repeat} runs"
     with progress(label, arguments.repeat) as done:
         for _ in range(arguments.repeat):
-            start = time.perf_counter()
-            outputs = session.run(inputs, **options)
-            session.device.synchronize()
-            seconds.append(time.perf_counter() - start)
+            outputs, took = _timed(session.device, lambda: session.run(inputs, **options))
+            seconds.append(took)
             done(1)
     ran = report()
     if arguments.profile:
@@ -77,6 +78,7 @@ def run(arguments: argparse.Namespace) -> None:
     figures = {f"p{p}": float(np.percentile(seconds, p)) for p in (50, 90, 99)}
     found = {
         "device": session.device.name,
+        "emulated": session.device.info.emulated,
         "inputs": {name: _described(value) for name, value in inputs.items()},
         "outputs": {name: _described(value) for name, value in outputs.items()},
         "repeat": arguments.repeat,
@@ -92,6 +94,20 @@ def run(arguments: argparse.Namespace) -> None:
         print_json(found)
     else:
         _print(found)
+
+
+def _timed(device: Device, run: Callable[[], T]) -> tuple[T, float]:
+    """Return a result and the seconds it took: the host's, or a simulated device's own."""
+    if device.runtime.simulated:
+        begin, end = Event(device), Event(device)
+        begin.record()
+        result = run()
+        end.record()
+        return result, begin.elapsed_time(end) / 1e3
+    start = time.perf_counter()
+    result = run()
+    device.synchronize()
+    return result, time.perf_counter() - start
 
 
 def _memory(device: Device) -> int | None:
@@ -120,6 +136,8 @@ def _print(found: dict[str, Any]) -> None:
     times = table(*[f">{name} ms" for name in found["seconds"]])
     times.add_row(*[f"{1e3 * s:.3f}" for s in found["seconds"].values()])
     out.print()
+    if found["emulated"]:
+        out.print(f"{found['device']} is emulated: {found['emulated']}")
     out.print(times)
     if found["memory"] is not None:
         out.print(f"\nmemory in use on {found['device']}: {amount(found['memory'])}")

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from hal.plugin import backends
+
 pytest.importorskip("onnx", reason="the onnx package is not installed")
 
 from onnx import parser
@@ -27,6 +29,25 @@ def test_run_prints_types_latency_memory_and_what_ran_where(hal_command, model):
     for text in ("float32[1, 3]", "float32[1, 2]", "p50 ms", "memory in use", "native", "matmul"):
         assert text in out
     assert "net.onnx on cpu:0, 2 runs" in err
+
+
+def test_run_on_an_emulated_device_tells_its_times(hal_command, model):
+    chip = next(iter(backends()["cpu"].chips()))
+    arguments = (
+        "run",
+        model,
+        "--device",
+        f"cpu:0/{chip}",
+        "--precision",
+        "medium",
+        "--repeat",
+        "3",
+    )
+    status, out, _ = hal_command(*arguments)
+    assert status == 0
+    assert f"cpu:0/{chip} is emulated" in out
+    seconds = json.loads(hal_command(*arguments, "--json")[1])["seconds"]
+    assert seconds["min"] == pytest.approx(seconds["max"])
 
 
 def test_run_takes_inputs_from_files_and_writes_json_and_a_trace(hal_command, model, tmp_path):

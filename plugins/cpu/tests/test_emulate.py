@@ -332,3 +332,41 @@ def test_the_backend_says_that_its_chips_are_emulated():
     assert "emulate" in info.emulated
     assert info.memory == runtime.memory_stats().total
     assert info.dlpack is None
+
+
+def test_what_was_written_lately_comes_from_the_cache():
+    # 1 MB through memory takes 1 ms, through the cache 0.1 ms.
+    bench = Bench(cache=8_000_000, cache_bandwidth=1e10)
+    x, y, z = (bench.array((250_000,)) for _ in range(3))
+    kernel = bench.kernel("copy", (250_000,))
+
+    def took(out, given):
+        start = bench.event()
+        kernel.into(bench.stream, [out], [given])
+        return bench.runtime.elapsed(start, bench.event())
+
+    bench.kernel("exp", (250_000,)).into(bench.stream, [y], [x])
+    assert took(z, y) == pytest.approx(0.2)
+    for _ in range(3):
+        took(z, z)
+    assert took(x, y) == pytest.approx(1.1)
+
+
+def test_a_recording_runs_again_without_the_hosts_launches():
+    bench = Bench(launch=1e-3, start=1e-4)
+    x, y = bench.upload([1.0, 2.0]), bench.upload([0.0, 0.0])
+    kernel = bench.kernel("add", (2,), (2,))
+    recording = bench.runtime.capture(bench.stream, lambda: kernel.into(bench.stream, [y], [x, y]))
+    assert bench.download(y, (2,)).tolist() == [0, 0]
+    start = bench.event()
+    bench.runtime.replay(recording, bench.stream)
+    bench.runtime.replay(recording, bench.stream)
+    assert bench.runtime.elapsed(start, bench.event()) == pytest.approx(0.2, rel=1e-3)
+    assert bench.download(y, (2,)).tolist() == [2, 4]
+
+
+def test_a_recording_that_fails_ends():
+    bench = Bench()
+    with pytest.raises(ZeroDivisionError):
+        bench.runtime.capture(bench.stream, lambda: 1 / 0)
+    assert bench.run("exp", [0]).tolist() == [1]

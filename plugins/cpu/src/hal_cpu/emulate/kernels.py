@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -25,11 +25,34 @@ _SINGLE = (float32, complex64)
 _MOVING = frozenset({"movement", "indexing", "sorting", "creation"})
 
 
-class Work(NamedTuple):
-    """A kernel over NumPy arrays, and the seconds that the chip takes for it."""
+class Work:
+    """A kernel over NumPy arrays, and how long the chip takes for it.
 
-    run: Run
-    seconds: float
+    Attributes
+    ----------
+    run : callable
+    nbytes : int
+        What the kernel reads and writes.
+    read : tuple of int
+        Bytes of each input.
+    """
+
+    def __init__(self, chip: Chip, op: Operator, signature: Signature, run: Run) -> None:
+        self.run = _named(op, run)
+        self._chip = chip
+        self._cost = cost(op, signature.inputs, signature.outputs, signature.attributes)
+        self._seconds: dict[tuple[int, bool], float] = {}
+        self.nbytes = self._cost.nbytes
+        self.read = tuple([0 if x is None else x.nbytes for x in signature.inputs])
+
+    def seconds(self, cold: int, recorded: bool) -> float:
+        """Return the time, by how many bytes no cache can hold and whether it was recorded."""
+        key = min(cold, self.nbytes), recorded
+        found = self._seconds.get(key)
+        if found is None:
+            found = self._chip.estimate(self._cost, cold=key[0], recorded=recorded).seconds
+            self._seconds[key] = found
+        return found
 
 
 def find_work(chip: Chip, offers: Offers | None, op: Operator, signature: Signature) -> Work | None:
@@ -64,8 +87,7 @@ def find_work(chip: Chip, offers: Offers | None, op: Operator, signature: Signat
         run = _product(op, signature, rounding, run)
     if chip.flush_subnormals and op.family not in _MOVING:
         run = _flushing(run)
-    work = cost(op, signature.inputs, signature.outputs, signature.attributes)
-    return Work(_named(op, run), chip.estimate(work).seconds)
+    return Work(chip, op, signature, run)
 
 
 def _plain(op: Operator, signature: Signature) -> Run | None:

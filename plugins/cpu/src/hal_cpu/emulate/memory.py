@@ -28,15 +28,22 @@ def _rounded(nbytes: int) -> int:
 
 
 class Block:
-    """Memory of the chip. What it holds is seen through arrays alone."""
+    """Memory of the chip. What it holds is seen through arrays alone.
 
-    __slots__ = ("bytes", "size")
+    Attributes
+    ----------
+    written : int
+        What the device's kernels had moved, in bytes, when it was last written.
+    """
+
+    __slots__ = ("bytes", "size", "written")
 
     def __init__(self, size: int, alignment: int) -> None:
         raw = np.empty(size + alignment, np.uint8)
         start = -raw.ctypes.data % alignment
         self.bytes: np.ndarray[Any, np.dtype[np.uint8]] = raw[start : start + size]
         self.size = size
+        self.written = 0
 
 
 class Pool:

@@ -100,12 +100,15 @@ class Stream:
         Seconds on the simulated clock at which all work enqueued so far is done.
     free : dict
         Blocks freed in this stream's order, by size, for the pool.
+    recording : list or None
+        While it captures: what is recorded instead of enqueued.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.time = clock.host
         self.free: dict[int, list[Any]] = {}
+        self.recording: list[Any] | None = None
         self._queue = _Queue(clock)
 
     def run(

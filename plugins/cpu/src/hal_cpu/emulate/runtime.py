@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from hal.dtypes import DType
 from hal.errors import DeviceError
 from hal.ops import Operator
 from hal.plugin import Chip, DeviceInfo, Kernel, MemoryStats, Runtime, Signature
-from hal_cpu.emulate.kernels import Offers, find_work
+from hal_cpu.emulate.kernels import Offers, Work, find_work
 from hal_cpu.emulate.memory import Block, Pool
 from hal_cpu.emulate.order import Clock, Event, Stream
 
@@ -39,10 +39,14 @@ def describe(index: int, chip: Chip) -> DeviceInfo:
 class _Array:
     """The chip's array: nothing of the host's can be done with it."""
 
-    __slots__ = ("values",)
+    __slots__ = ("block", "values")
 
-    def __init__(self, values: Any) -> None:
+    def __init__(self, block: Block, values: Any) -> None:
+        self.block = block
         self.values = values
+
+
+Call = tuple[Work, Sequence[_Array], Sequence[_Array | None]]
 
 
 class EmulatedRuntime(Runtime):
@@ -64,6 +68,8 @@ class EmulatedRuntime(Runtime):
         self._offers = offers
         self._clock = Clock()
         self._pool = Pool(chip.memory, chip.alignment)
+        # Bytes that kernels have moved so far: what was written lately lies in the cache.
+        self._traffic = 0
 
     # memory
 
@@ -87,10 +93,11 @@ class EmulatedRuntime(Runtime):
         assert isinstance(buffer, Block)
         size = dtype.itemsize
         steps = tuple([s * size for s in strides])
-        return _Array(np.ndarray(shape, dtype.numpy, buffer.bytes, offset * size, steps))
+        return _Array(buffer, np.ndarray(shape, dtype.numpy, buffer.bytes, offset * size, steps))
 
     def upload(self, array: Any, host: npt.NDArray[Any], stream: Any) -> None:
         """Enqueue a copy of what the host array holds now."""
+        array.block.written = self._traffic
         stream.run(self._transfer(host.nbytes), np.copyto, array.values, host.copy())
 
     def download(self, array: Any, host: npt.NDArray[Any], stream: Any) -> None:
@@ -116,13 +123,43 @@ class EmulatedRuntime(Runtime):
         work = find_work(self.chip, self._offers, op, signature)
         if work is None:
             return None
-        run, seconds = work
 
         def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
-            results = [x.values for x in outputs]
-            stream.run(seconds, run, results, [None if x is None else x.values for x in inputs])
+            if stream.recording is None:
+                self._start(stream, (work, outputs, inputs), recorded=False)
+            else:
+                stream.recording.append((work, tuple(outputs), tuple(inputs)))
 
         return Kernel(into)
+
+    def _start(self, stream: Stream, call: Call, recorded: bool) -> None:
+        work, outputs, inputs = call
+        oldest = self._traffic - self.chip.cache // 2
+        cold = sum(
+            nbytes
+            for x, nbytes in zip(inputs, work.read, strict=True)
+            if x is not None and x.block.written < oldest
+        )
+        self._traffic += work.nbytes
+        for x in outputs:
+            x.block.written = self._traffic
+        arrays = [None if x is None else x.values for x in inputs]
+        stream.run(work.seconds(cold, recorded), work.run, [x.values for x in outputs], arrays)
+
+    def capture(self, stream: Any, enqueue: Callable[[], None]) -> Any:
+        """Record kernels, to be started without the host's help for each."""
+        recorded: list[Call] = []
+        stream.recording = recorded
+        try:
+            enqueue()
+        finally:
+            stream.recording = None
+        return recorded
+
+    def replay(self, recording: Any, stream: Any) -> None:
+        """Enqueue the kernels of a recording."""
+        for call in recording:
+            self._start(stream, call, recorded=True)
 
     # order
 

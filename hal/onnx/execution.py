@@ -15,9 +15,10 @@ from hal.onnx.limits import Limits
 from hal.onnx.values import Constant, describe, is_text, to_device, to_host
 from hal.tensor import Tensor
 
-__all__ = ["Run"]
+__all__ = ["Observer", "Run"]
 
-Observer = Callable[[Step, Callable[[], Any]], Any]
+Observer = Callable[["Run", Step, Callable[[], Any]], Any]
+"""``observer(run, step, call)`` calls ``call()`` and returns its results, or others for them."""
 
 
 class _Scope:
@@ -50,7 +51,8 @@ class Run:
     device : Device
     limits : Limits
     observer : callable, optional
-        ``observer(step, call)`` calls ``call()`` and returns its result; for profiles.
+        Sees each node run, those of subgraphs and functions within the call of theirs:
+        ``observer(run, step, call)`` calls ``call()`` and returns its results, or others for them.
     """
 
     def __init__(self, device: Device, limits: Limits, observer: Observer | None = None) -> None:
@@ -88,7 +90,7 @@ class Run:
     def fold(self, graph: Graph, step: Step) -> list[Constant]:
         """Run one node of a graph on the graph's constants."""
         self._scope = _Scope(graph, None)
-        return [Constant(value) for value in self.step(step, self._scope)]
+        return [Constant(value) for value in self.alone(step, {})]
 
     def steps(self) -> Sequence[Step]:
         """Return the steps of the graph that runs now."""
@@ -104,9 +106,29 @@ class Run:
     def replay(self, step: Step, values: dict[str, Any]) -> Sequence[Any]:
         """Run one node of the graph that runs now once more, with some of its inputs replaced."""
         assert self._scope is not None
-        scope = _Scope(self._scope.graph, self._scope)
+        before = self._scope
+        self._scope = scope = _Scope(before.graph, before)
         scope.values.update(values)
-        return self.step(step, scope)
+        try:
+            return self.step(step, scope)
+        finally:
+            self._scope = before
+
+    def alone(self, step: Step, values: dict[str, Any]) -> Sequence[Any]:
+        """Do as :meth:`replay`, without showing the observer what runs within."""
+        quiet = Run(self.device, self.limits)
+        quiet._scope = self._scope
+        return quiet.replay(step, values)
+
+    def show(self, step: Step, constants: Sequence[Constant]) -> None:
+        """Show the observer a node that ran once, when the model was loaded."""
+        if self._observer is not None:
+            self._observer(self, step, lambda: [c.value(self.device) for c in constants])
+
+    def given(self, name: str) -> bool:
+        """Whether a value is a constant of the model, and not made in this run."""
+        assert self._scope is not None
+        return isinstance(self._scope.find(name), Constant)
 
     def _within(self, graph: Graph, inputs: dict[str, Any], outer: _Scope | None) -> list[Any]:
         scope = _Scope(graph, outer)
@@ -123,11 +145,10 @@ class Run:
         return value.value(self.device) if isinstance(value, Constant) else value
 
     def _run(self, step: Step, scope: _Scope) -> None:
-        observer = self._observer
-        if observer is None or step.body is not None:
+        if self._observer is None:
             results = self.step(step, scope)
         else:
-            results = observer(step, lambda: self.step(step, scope))
+            results = self._observer(self, step, lambda: self.step(step, scope))
         for name, value in zip(step.outputs, results, strict=True):
             if name:
                 scope.values[name] = value

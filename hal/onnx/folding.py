@@ -36,6 +36,7 @@ def fold_constants(graph: Graph, run: Run, replaceable: set[str]) -> None:
         if found is None:
             kept.append(step)
             continue
+        run.show(step, found)
         for name, constant in zip(step.outputs, found, strict=True):
             if name:
                 known[name] = graph.constants[name] = constant

@@ -8,7 +8,7 @@ from typing import Any
 
 from hal.device import as_device
 from hal.errors import DTypeError, Unsupported, ValueRangeError
-from hal.onnx.execution import Run
+from hal.onnx.execution import Observer, Run
 from hal.onnx.folding import changes, fold_constants
 from hal.onnx.graph import Builder
 from hal.onnx.limits import Limits
@@ -40,10 +40,19 @@ class Session:
     """
 
     def __init__(
-        self, source: Any, device: Any, limits: Limits, check: bool, compile: bool
+        self,
+        source: Any,
+        device: Any,
+        limits: Limits,
+        check: bool,
+        compile: bool,
+        observer: Observer | None,
     ) -> None:
+        if compile and observer is not None:
+            raise ValueRangeError("a compiled program runs no nodes that an observer could see")
         self.device = as_device(device)
         self.limits = limits
+        self._observer = observer
         with damage():
             self.model, folder = read_model(source, limits)
             self._graph = Builder(self.model, folder, limits).build()
@@ -56,7 +65,7 @@ class Session:
             )
             self.outputs: tuple[ValueType, ...] = tuple(value_type(o) for o in graph.output)
         self._declared = declared
-        fold_constants(self._graph, Run(self.device, limits), set(declared))
+        fold_constants(self._graph, Run(self.device, limits, observer), set(declared))
         self._compiled: Any = None
         if compile:
             if any(map(changes, self._graph.steps)):
@@ -124,6 +133,11 @@ class Session:
                 stack.enter_context(precision_level(precision))
             return self._run(inputs, outputs)
 
+    @property
+    def nodes(self) -> int:
+        """How many nodes a run takes, those of branches, loops and functions left out."""
+        return len(self._graph.steps)
+
     def profile(self, inputs: Mapping[str, Any], repeat: int = 1) -> Profile:
         """Run the model and measure each node; the device is waited for after each.
 
@@ -168,7 +182,7 @@ class Session:
         return {name: values[name] for name in names}
 
     def _calculate(self, given: dict[str, Any], run: Run | None = None) -> list[Any]:
-        run = run or Run(self.device, self.limits)
+        run = run or Run(self.device, self.limits, self._observer)
         return [self._placed(value) for value in run.graph(self._graph, given)]
 
     def _wanted(self, outputs: Iterable[str] | None) -> list[str]:
@@ -215,6 +229,7 @@ def load(
     limits: Limits | None = None,
     check: bool = True,
     compile: bool = False,
+    observer: Observer | None = None,
 ) -> Session:
     """Read an ONNX model and make it ready to run on a device.
 
@@ -232,6 +247,9 @@ def load(
         Whether to run the model as a compiled program, one for each set of input shapes (the 32
         used last are kept), as :func:`hal.compile` makes them. Quicker from the second call on
         with the same shapes; not for models whose shapes or branches depend on values.
+    observer : callable, optional
+        Sees each node run, with its results: ``observer(run, step, call)`` calls ``call()`` and
+        returns what that returns. For tools; not with ``compile``.
 
     Returns
     -------
@@ -256,4 +274,4 @@ def load(
     >>> [(i.name, str(i)) for i in session.inputs]
     [('x', 'float32[n]')]
     """
-    return Session(source, device, limits or Limits(), check, compile)
+    return Session(source, device, limits or Limits(), check, compile, observer)

@@ -122,8 +122,7 @@ def bound(
     calculated = as_dtype(inputs[0].dtype) if op.name == "abs" else dtype
     if exact(op, attributes, calculated):
         return np.zeros_like(size)
-    eps = epsilon(dtype)
-    work = min(eps, epsilon(float32)) if dtype.bits < 32 else eps
+    eps, work = epsilon(dtype), working_epsilon(dtype)
     if op.name == "fused":
         work = eps  # Each step may be rounded to the dtype, or none but the last.
     elif op.family in ("elementwise", "creation") and op.name not in _CANCELLING:
@@ -139,10 +138,45 @@ def bound(
     if op.name in _FACTORS:
         return (eps + work * 2 * length) * size + _flushed(dtype)
     magnitude = _magnitude(op, attributes, inputs, size)
-    steps = work * (4 + 2 * np.sqrt(length))
+    relative, absolute = summed(dtype, length, magnitude, work)
     if op.name == "quantized_linear":
-        steps += eps  # The weights may be rounded to the dtype before they are multiplied.
-    return eps * (1 if dtype.bits < 32 else 4) * size + steps * magnitude + _flushed(dtype)
+        absolute += eps * magnitude  # The weights may be rounded before they are multiplied.
+    return relative * size + absolute
+
+
+def working_epsilon(dtype: DType) -> float:
+    """Return the epsilon of what a dtype is calculated in: at least float32.
+
+    Examples
+    --------
+    >>> import hal
+    >>> working_epsilon(hal.float16) == working_epsilon(hal.float32) == epsilon(hal.float32)
+    True
+    """
+    eps = epsilon(dtype)
+    return min(eps, epsilon(float32)) if dtype.bits < 32 else eps
+
+
+def summed(
+    dtype: DType, length: int, magnitude: Any, work: float | None = None
+) -> tuple[float, Any]:
+    """Return what an element that is summed up may be off, relative to itself and absolutely.
+
+    Parameters
+    ----------
+    dtype : DType
+        The result's.
+    length : int
+        From how many terms.
+    magnitude : float or numpy.ndarray
+        What the terms add up to when none cancels another.
+    work : float, optional
+        The epsilon of the arithmetic, where it is not the dtype's own.
+    """
+    eps = epsilon(dtype)
+    work = working_epsilon(dtype) if work is None else work
+    absolute = work * (4 + 2 * np.sqrt(length)) * magnitude + _flushed(dtype)
+    return eps * (1 if dtype.bits < 32 else 4), absolute
 
 
 def _flushed(dtype: DType) -> float:

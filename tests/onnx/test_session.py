@@ -177,3 +177,38 @@ def test_sequences_are_lists(run):
     )
     assert found["n"] == 2
     assert [t.tolist() for t in found["t"]] == [[1, 2]]
+
+
+def test_an_observer_sees_every_node_with_its_results(text_model):
+    model = text_model(
+        "net (float[2] x) => (float[2] y) { h = own.twice(x) y = Neg(h) }",
+        functions='<domain: "own", opset_import: ["" : 22]> twice (a) => (b) { b = Add(a, a) }',
+        imports=', "own" : 1',
+    )
+    seen = []
+
+    def observer(run, step, call):
+        results = call()
+        seen.append((step.operator, results[0].numpy().tolist()))
+        return results
+
+    session = hal.onnx.load(model, "cpu:0", observer=observer)
+    session.run({"x": np.float32([1, 2])})
+    assert seen == [("Add", [2, 4]), ("twice", [2, 4]), ("Neg", [-2, -4])]
+
+
+def test_an_observer_may_give_other_results(text_model):
+    model = text_model("net (float[2] x) => (float[2] y) { h = Abs(x) y = Neg(h) }")
+
+    def observer(run, step, call):
+        found = call()
+        return [found[0] + 1] if step.operator == "Abs" else found
+
+    session = hal.onnx.load(model, "cpu:0", observer=observer)
+    assert session.run({"x": np.float32([1, 2])})["y"].numpy().tolist() == [-2, -3]
+
+
+def test_a_compiled_model_has_no_observer(text_model):
+    model = text_model("net (float[2] x) => (float[2] y) { y = Neg(x) }")
+    with pytest.raises(hal.errors.ValueRangeError, match="no nodes that an observer"):
+        hal.onnx.load(model, "cpu:0", compile=True, observer=lambda run, step, call: call())

@@ -35,6 +35,7 @@ __all__ = ["COMMANDS", "guarded", "main"]
 COMMANDS = {
     "devices": "list the devices that are there, and why others are not",
     "run": "run an ONNX model on a device",
+    "compare": "compare a model's numbers on two devices, node by node",
     "info": "say what an ONNX model is",
     "check": "say whether a model runs on a device that need not be there, and how fast",
     "conformance": "find out whether a device means what hal means",

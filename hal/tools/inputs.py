@@ -65,11 +65,7 @@ def read_inputs(wanted: Sequence[ValueType], given: Sequence[str]) -> dict[str, 
             found.update(_archive(text))
         else:
             found.update(pairs([text], "--input"))
-    names = [w.name for w in wanted]
-    unknown = [name for name in found if name not in names]
-    if unknown:
-        known = ", ".join(names) or "none"
-        raise ValueRangeError(f"the model has no input {', '.join(unknown)}; it has: {known}")
+    _check_names(wanted, found)
     return {
         name: _array(value) if isinstance(value, str) else value
         for name, value in found.items()
@@ -118,6 +114,8 @@ def draw_inputs(
 
     Raises
     ------
+    ValueRangeError
+        When the model has no input of a given name.
     Unsupported
         When an input cannot be drawn: strings, sequences, unknown shapes.
 
@@ -131,6 +129,7 @@ def draw_inputs(
     (3, 2)
     """
     given, known = given or {}, dict(sizes or {})
+    _check_names(wanted, given)
     for w in wanted:
         shape = getattr(given.get(w.name), "shape", ())
         for size, axis in zip(shape, w.shape or (), strict=False):
@@ -138,6 +137,14 @@ def draw_inputs(
                 known.setdefault(axis, size)
     source = np.random.default_rng(seed)
     return {w.name: given[w.name] if w.name in given else _drawn(w, known, source) for w in wanted}
+
+
+def _check_names(wanted: Sequence[ValueType], given: Mapping[str, Any]) -> None:
+    names = [w.name for w in wanted]
+    unknown = [name for name in given if name not in names]
+    if unknown:
+        known = ", ".join(names) or "none"
+        raise ValueRangeError(f"the model has no input {', '.join(unknown)}; it has: {known}")
 
 
 def _drawn(wanted: ValueType, sizes: Mapping[str, int], source: np.random.Generator) -> Any:

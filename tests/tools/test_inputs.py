@@ -80,3 +80,8 @@ def test_sizes_are_numbers_of_named_axes():
     for wrong in ("q=3", "n=three"):
         with pytest.raises(ValueRangeError, match="named axes are n"):
             read_sizes([X], [wrong])
+
+
+def test_a_value_for_no_input_is_refused():
+    with pytest.raises(ValueRangeError, match="no input z; it has: x"):
+        draw_inputs([X], {"z": np.ones(3)})

@@ -125,7 +125,7 @@ class Run:
         if self._observer is not None:
             self._observer(self, step, lambda: [c.value(self.device) for c in constants])
 
-    def given(self, name: str) -> bool:
+    def is_constant(self, name: str) -> bool:
         """Whether a value is a constant of the model, and not made in this run."""
         assert self._scope is not None
         return isinstance(self._scope.find(name), Constant)

@@ -111,7 +111,7 @@ class OtherDevice(Side):
         replaced = {}
         for name, value in node.inputs().items():
             fact = facts[name]
-            if fact is None and node.run.given(name):
+            if fact is None and node.run.is_constant(name):
                 continue
             if fact is None or not fact.equal:
                 replaced[name] = moved(value, self._device)
@@ -166,7 +166,7 @@ class Golden(Side):
         replaced = {}
         for name, value in node.inputs().items():
             fact = facts[name]
-            if fact is None and node.run.given(name):
+            if fact is None and node.run.is_constant(name):
                 continue
             if fact is not None and fact.equal:
                 continue

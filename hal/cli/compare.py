@@ -120,7 +120,7 @@ def _print(found: Comparison, every: bool) -> None:
         out.print(shown)
         out.print()
     for line in found.verdict():
-        out.print(line)
+        out.print(line, soft_wrap=True)
 
 
 def _save(path: Path, text: str) -> None:

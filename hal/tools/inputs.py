@@ -47,7 +47,8 @@ def read_inputs(wanted: Sequence[ValueType], given: Sequence[str]) -> dict[str, 
     wanted : sequence of ValueType
         What the model takes.
     given : sequence of str
-        ``NAME=FILE.npy``, ``NAME=random``, or ``FILE.npz`` with values by name.
+        ``NAME=FILE.npy``, ``NAME=random``, or ``FILE.npz`` with values by name, of which those are
+        taken that are inputs.
 
     Returns
     -------
@@ -62,7 +63,7 @@ def read_inputs(wanted: Sequence[ValueType], given: Sequence[str]) -> dict[str, 
     found: dict[str, Any] = {}
     for text in given:
         if text.endswith(".npz") and not any(text.startswith(f"{w.name}=") for w in wanted):
-            found.update(_archive(text))
+            found.update(_archive(text, [w.name for w in wanted]))
         else:
             found.update(pairs([text], "--input"))
     _check_names(wanted, found)
@@ -172,11 +173,19 @@ def _array(path: str) -> Any:
     return found
 
 
-def _archive(path: str) -> dict[str, Any]:
+def _archive(path: str, names: Sequence[str]) -> dict[str, Any]:
+    """Return what an archive holds for inputs; it may hold other values too, as golden runs do."""
     if not Path(path).is_file():
         raise ValueRangeError(f"{path} is no file")
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            return dict(archive)
+            found = {name: archive[name] for name in archive.files if name in names}
+            held = ", ".join(archive.files) or "nothing"
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise ValueRangeError(f"{path} is no .npz file: {error}") from None
+    if not found:
+        known = ", ".join(names) or "none"
+        raise ValueRangeError(
+            f"{path} holds no input of the model, which has {known}; it has {held}"
+        )
+    return found

@@ -27,7 +27,7 @@ def test_devices_that_agree_give_status_0(hal_command, model):
     )
     assert status == 0
     assert "agrees: cpu:0" in out
-    for text in ("MatMul", "float32[4, 2]", "equal; output"):
+    for text in ("MatMul", "equal; output"):
         assert text in out
     assert "net.onnx on cpu:0" in err
 

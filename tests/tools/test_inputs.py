@@ -44,7 +44,7 @@ def test_an_empty_optional_is_none():
 def test_inputs_come_from_files_of_one_array_and_of_several(tmp_path):
     x, i = np.ones((2, 3), np.float32), np.arange(2)
     np.save(tmp_path / "x.npy", x)
-    np.savez(tmp_path / "both.npz", x=x + 1, i=i)
+    np.savez(tmp_path / "both.npz", x=x + 1, i=i, other=i)
     found = read_inputs([X, INDEX], [f"{tmp_path / 'both.npz'}", f"x={tmp_path / 'x.npy'}"])
     assert np.array_equal(found["x"], x)
     assert np.array_equal(found["i"], i)
@@ -71,7 +71,7 @@ def test_a_missing_archive_and_a_foreign_name_are_refused(tmp_path):
     np.savez(tmp_path / "x.npz", q=np.ones(3))
     with pytest.raises(ValueRangeError, match="is no file"):
         read_inputs([X], ["missing.npz"])
-    with pytest.raises(ValueRangeError, match="no input q; it has: x"):
+    with pytest.raises(ValueRangeError, match="no input of the model, which has x; it has q"):
         read_inputs([X], [str(tmp_path / "x.npz")])
 
 

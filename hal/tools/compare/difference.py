@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 from typing import Any
 
 import numpy as np
@@ -44,8 +44,9 @@ class Difference:
 
     Attributes
     ----------
-    elements, unequal, wrong : int
-        How many there are, how many differ, and how many differ by more than is allowed.
+    elements, unequal, wrong, special : int
+        How many there are, how many differ, how many differ by more than is allowed, and how many
+        differ for one of both is NaN or infinite.
     max_abs, max_rel : float
         The largest absolute error; the largest relative error of elements that are not zero.
     scaled : float
@@ -61,6 +62,7 @@ class Difference:
     elements: int
     unequal: int = 0
     wrong: int = 0
+    special: int = 0
     max_abs: float = 0.0
     max_rel: float = 0.0
     scaled: float = 0.0
@@ -73,9 +75,14 @@ class Difference:
         """Whether every element is within what is allowed."""
         return self.wrong == 0
 
+    @property
+    def severity(self) -> float:
+        """The scaled error; infinite where NaN or infinity is on one side alone."""
+        return inf if self.special else self.scaled
+
     def worse_than(self, other: Difference) -> bool:
         """Whether this is further apart; what is not allowed is further than what is."""
-        mine, others = ((not d.agrees, d.scaled, d.unequal) for d in (self, other))
+        mine, others = ((not d.agrees, d.severity, d.unequal) for d in (self, other))
         return mine > others
 
 
@@ -115,7 +122,7 @@ def difference(found: Any, expected: Any, allowed: Allowance | None = None) -> D
 
 
 def _of_numbers(a: Any, b: Any, size: int, allowed: Allowance) -> Difference:
-    unequal = wrong = ulp = 0
+    unequal = wrong = special = ulp = 0
     largest = relative = scale = dot = square_a = square_b = 0.0
     counted = _has_ulp(a) and a.dtype == b.dtype
     with np.errstate(all="ignore"):
@@ -128,6 +135,7 @@ def _of_numbers(a: Any, b: Any, size: int, allowed: Allowance) -> Difference:
             unequal += int(np.count_nonzero(~equal))
             wrong += int(np.count_nonzero(~(error <= allowed.of(magnitude, chunk)) & ~equal))
             finite = np.isfinite(error)
+            special += int(np.count_nonzero(~finite))
             error = np.where(finite, error, 0)
             largest = max(largest, float(error.max(initial=0)))
             ratio = np.where(magnitude > 0, error / magnitude, 0)
@@ -141,14 +149,15 @@ def _of_numbers(a: Any, b: Any, size: int, allowed: Allowance) -> Difference:
             if counted and not equal.all():
                 ulp = max(ulp, _ulp(x[finite & ~equal], y[finite & ~equal]))
     lengths = sqrt(square_a) * sqrt(square_b)
-    cosine = dot / lengths if lengths else float(square_a == square_b)
+    cosine = dot / lengths if lengths else float(square_a == square_b and not special)
     return Difference(
         size,
         unequal,
         wrong,
+        special,
         largest,
         relative,
-        largest / scale if scale else (0.0 if not largest else float("inf")),
+        largest / scale if scale else (inf if largest else 0.0),
         1.0 if not unequal else max(-1.0, min(1.0, cosine)),
         ulp if counted else None,
     )

@@ -105,7 +105,8 @@ class GoldenReader(Mapping[str, Any], AbstractContextManager["GoldenReader"]):
         self._archive: Any = None
         self._files: dict[str, Path] = {}
         if self._path.is_dir():
-            self._files = {unquote(f.stem): f for f in sorted(self._path.glob("*.npy"))}
+            files = sorted(f for f in os.listdir(self._path) if f.endswith(".npy"))
+            self._files = {unquote(f.removesuffix(".npy")): self._path / f for f in files}
             return
         try:
             self._archive = zipfile.ZipFile(self._path)

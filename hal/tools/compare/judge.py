@@ -10,13 +10,12 @@ import numpy as np
 from hal.array_api import abs as absolute
 from hal.dtypes import as_dtype
 from hal.onnx.folding import changes
-from hal.onnx.graph import Step
 from hal.tensor import Tensor
 from hal.tools.compare.difference import Allowance, Difference, difference, same_bits, unusual
-from hal.tools.compare.facts import Fact, Facts, holds_graphs
-from hal.tools.compare.result import Comparison, Row
+from hal.tools.compare.facts import Fact, Facts, origins
+from hal.tools.compare.result import Comparison, Row, node_of
 from hal.tools.compare.sides import Again, Golden, Side
-from hal.tools.compare.tolerance import SUMS, Tolerance, coarser, rounds
+from hal.tools.compare.tolerance import SUMS, Tolerance, coarser, holds_graphs
 from hal.tools.compare.values import parts, shown_type
 from hal.tools.compare.watch import Node
 
@@ -49,7 +48,7 @@ class Judge:
         device: str,
         tolerance: Tolerance,
     ) -> None:
-        self.facts = Facts()
+        self.facts = Facts(tolerance)
         self.failure: Exception | None = None
         self._comparison = comparison
         self._side = side
@@ -95,24 +94,45 @@ class Judge:
             names.update(dict.fromkeys(found, name))
         if node.step.operator == "Constant":  # data of the model, not calculated
             return None
+        source = self.facts.source(node)
         if isinstance(theirs, str):
-            self._comparison.uncompared.update(dict.fromkeys(mine, theirs))
+            for part, array in mine.items():
+                self._uncompared(
+                    node, part, theirs, self.facts.result(node.step, array, None, source)
+                )
             return None
         again = None if random else self._again(node, mine, theirs)
-        source = self._source(node)
         for part, array in mine.items():
-            if part not in theirs:
-                self._comparison.uncompared[part] = f"{self._side.name} does not hold it"
+            other = theirs.get(part)
+            own = self.facts.result(node.step, array, other, source)
+            if other is None:
+                self._uncompared(node, part, f"not in {self._side.name}", own)
                 continue
-            row = self._row(node, part, array, theirs[part], again, source)
+            row = self._row(node, part, array, other, again, own)
             if random:
                 row.note = "drawn by chance, once, and given to both"
-                row.total = row.introduced = Difference(array.size)
-                self.facts[part] = Fact()
+                row.total = row.introduced = _no_difference(array)
+                own = own._replace(equal=True)
+            row.origins = self._origins(node, own, node_of(row))
+            self.facts[part] = own
             self._keep(node, row, names[part])
         for part in theirs.keys() - mine.keys():
             self._comparison.uncompared[part] = f"{self._names[0]} does not make it"
         return self._side.share(node) if random else None
+
+    def _uncompared(self, node: Node, part: str, reason: str, own: Fact) -> None:
+        self._comparison.uncompared[part] = reason
+        self._origins(node, own, f"the node {node.step.operator} {node.step.name or part!r}")
+        self.facts[part] = own
+
+    def _origins(self, node: Node, own: Fact, called: str) -> tuple[str, ...]:
+        if not any((*own.nans, *own.infinities)):
+            return ()
+        found = origins(own, self.facts.source(node, counted=True), self._names)
+        lines = [f"{origin} begins at {called}" for origin in found]
+        known = self._comparison.origins
+        known += [line for line in lines if line not in known]
+        return tuple(found)
 
     def _again(self, node: Node, mine: dict[str, Any], theirs: dict[str, Any]) -> Any:
         """Return the node's values with equal inputs, None where they were equal, or why not."""
@@ -126,24 +146,9 @@ class Judge:
                 return None
         return self._side.again(node, self.facts)
 
-    def _source(self, node: Node) -> Fact:
-        """Return what is known of a node's inputs together; what is unknown counts as exact."""
-        known = [self.facts[name] for name in node.inputs()]
-        facts = [fact for fact in known if fact is not None]
-        return Fact(
-            all(f.equal for f in facts),
-            _sums([f.nans for f in facts]),
-            _sums([f.infinities for f in facts]),
-            max([f.epsilon for f in facts], default=0.0),
-            any(f.rounded for f in facts),
-        )
-
-    def _row(self, node: Node, part: str, mine: Any, theirs: Any, again: Any, source: Fact) -> Row:
+    def _row(self, node: Node, part: str, mine: Any, theirs: Any, again: Any, own: Fact) -> Row:
         step = node.step
-        equal = same_bits(mine, theirs)
-        nans, infinities = zip(unusual(mine), unusual(theirs), strict=True)
-        own = Fact(equal, nans, infinities, *self._arithmetic(step, mine, theirs, source))
-        self.facts[part] = own
+        equal = own.equal
         row = Row(
             part,
             step.name,
@@ -151,9 +156,8 @@ class Judge:
             len(self._rows),
             shown_type(mine),
             self._total(mine, theirs, own) if not equal else _no_difference(mine),
-            nans=nans,
-            infinities=infinities,
-            origins=self._origins(node, own, source),
+            nans=own.nans,
+            infinities=own.infinities,
         )
         if isinstance(again, str):
             row.note = again
@@ -207,42 +211,6 @@ class Judge:
         allowed = self._tolerance.summed(step, given, expected, dtype, magnitude)
         return difference(found, expected, allowed)
 
-    def _arithmetic(self, step: Step, mine: Any, theirs: Any, source: Fact) -> tuple[float, bool]:
-        """Return the coarsest epsilon behind a result, and whether it was rounded to few values."""
-        if mine.dtype.kind in "OUS" or theirs.dtype.kind in "OUS":
-            return source.epsilon, source.rounded
-        dtype = coarser(as_dtype(mine.dtype), as_dtype(theirs.dtype))
-        own = 0.0
-        if dtype.kind in ("float", "complex"):
-            own = self._tolerance.epsilon(step, dtype)
-        elif rounds(step) and dtype.kind != "bool" and dtype.bits <= 8:
-            return max(source.epsilon, 2.0 ** (1 - dtype.bits)), True
-        return max(source.epsilon, own), source.rounded
-
-    def _origins(self, node: Node, own: Fact, source: Fact) -> tuple[str, ...]:
-        """Say on which side NaN or infinity begins at a node, where its inputs have neither."""
-        if not any((*own.nans, *own.infinities)):
-            return ()
-        unknown = [unusual(a) for a in self._unknown(node)]
-        found = []
-        for side, device in enumerate(self._names):
-            nans = source.nans[side] + sum(n for n, _ in unknown)
-            infinities = source.infinities[side] + sum(n for _, n in unknown)
-            if own.nans[side] and not nans:
-                found.append(f"NaN on {device}")
-            if own.infinities[side] and not infinities and not nans:
-                found.append(f"infinity on {device}")
-        return tuple(found)
-
-    def _unknown(self, node: Node) -> list[Any]:
-        """Return the arrays among a node's inputs of which nothing is known: the constants."""
-        return [
-            array
-            for name, value in node.inputs().items()
-            if self.facts[name] is None
-            for array in parts(name, value).values()
-        ]
-
     def _keep(self, node: Node, row: Row, name: str) -> None:
         key = (id(node.step), row.value)
         if key in self._rows:
@@ -272,7 +240,3 @@ def _absolute(value: Any) -> Any:
 
 def _no_difference(array: Any) -> Difference:
     return Difference(array.size)
-
-
-def _sums(pairs: list[tuple[int, int]]) -> tuple[int, int]:
-    return sum(a for a, _ in pairs), sum(b for _, b in pairs)

@@ -20,8 +20,9 @@ Place = Callable[[float], float]
 def svg(rows: Sequence[Row]) -> str:
     """Return a picture: a value's place in the run against its error, on a logarithmic scale.
 
-    Errors are relative to the largest element. Dots are what a node introduces, the line is what it
-    inherits, and dots that are not allowed are large.
+    Errors are relative to the largest element; NaN and infinities on one side alone are at the top.
+    Dots are what a node introduces, the line is what it inherits, and dots that are not allowed are
+    large.
 
     Examples
     --------
@@ -29,7 +30,8 @@ def svg(rows: Sequence[Row]) -> str:
     >>> svg([]).startswith("<svg")
     True
     """
-    errors = [e for row in rows for e in (_error(row.introduced), _error(row.inherited)) if e]
+    measured = [d for row in rows for d in (row.introduced, row.inherited) if d is not None]
+    errors = [d.severity for d in measured if isfinite(d.severity) and d.severity]
     low = floor(log10(min(errors, default=1e-7)))
     high = max(ceil(log10(max(errors, default=1.0))), low + 1)
     span = WIDTH - LEFT - RIGHT
@@ -38,6 +40,7 @@ def svg(rows: Sequence[Row]) -> str:
         return LEFT + span * (position + 0.5) / max(len(rows), 1)
 
     def up(exponent: float) -> float:
+        exponent = min(exponent, high)
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (exponent - low) / (high - low)
 
     parts = [
@@ -53,10 +56,7 @@ def svg(rows: Sequence[Row]) -> str:
 
 
 def _error(found: Difference | None) -> float:
-    """Return an error that a logarithmic scale can show; 0 for none."""
-    if found is None or not isfinite(found.scaled):
-        return 0.0
-    return found.scaled
+    return 0.0 if found is None else found.severity
 
 
 def _axes(low: int, high: int, up: Place, count: int, across: Place) -> Iterator[str]:

@@ -12,8 +12,8 @@ from hal.tools.compare.result import Comparison, Row
 __all__ = ["COLUMNS", "cells", "to_html"]
 
 COLUMNS = (
-    "value", "operator", "type", ">introduced", ">inherited", ">max abs", ">max rel", ">cosine",
-    ">ULP", "verdict",
+    "value", "operator", ">introduced", ">inherited", ">max abs", ">max rel", ">cosine", ">ULP",
+    "verdict",
 )  # fmt: skip
 """The columns of a table of rows; ``>`` marks those of numbers."""
 
@@ -30,34 +30,30 @@ th { position: sticky; top: 0; background: #fff; } .n { text-align: right; }
 def cells(row: Row) -> tuple[str, ...]:
     """Return what a table shows of a row, in the order of :data:`COLUMNS`."""
     total = row.total
+    ulp = total.ulp or 0
     return (
         row.value,
         row.operator + (f" x{row.times}" if row.times > 1 else ""),
-        row.type,
-        _number(row.introduced),
-        _number(row.inherited),
-        f"{total.max_abs:.2e}" if total.unequal else "0",
-        f"{total.max_rel:.2e}" if total.unequal else "0",
+        "?" if row.introduced is None else _number(row.introduced, row.introduced.scaled),
+        "?" if row.inherited is None else _number(row.inherited, row.inherited.scaled),
+        _number(total, total.max_abs),
+        _number(total, total.max_rel),
         f"{total.cosine:.7f}",
-        "" if total.ulp is None else str(total.ulp),
+        "" if total.ulp is None else f"{ulp:.0e}" if ulp > 9999 else str(ulp),
         verdict(row),
     )
 
 
 def verdict(row: Row) -> str:
     """Return a row's verdict in a word or a few."""
-    words = [row.verdict if not (row.verdict == "off" and row.inherited) else "off, inherited"]
-    if row.total.note:
-        words.append(row.total.note)
-    if row.output:
-        words.append("output")
-    return "; ".join([*words, *row.origins])
+    words = [row.verdict, row.total.note, "output" if row.output else ""]
+    return "; ".join(filter(None, words))
 
 
-def _number(found: Difference | None) -> str:
-    if found is None:
-        return "?"
-    return f"{found.scaled:.2e}" if found.unequal else "0"
+def _number(found: Difference, error: float) -> str:
+    if not found.unequal:
+        return "0"
+    return "inf" if found.special else f"{error:.1e}"
 
 
 def to_html(comparison: Comparison) -> str:
@@ -95,7 +91,7 @@ def _table(comparison: Comparison) -> Iterator[str]:
         yield f"<th{' class=n' if name[0] == '>' else ''}>{escape(name.lstrip('>'))}</th>"
     yield "</tr></thead><tbody>"
     for row in comparison.rows:
-        yield f'<tr class="{row.verdict}" title="{escape(f"{row.node} {row.note}".strip())}">'
+        yield f'<tr class="{row.verdict}" title="{escape(f"{row.type} {row.note}".strip())}">'
         yield f"<td class=n>{row.position}</td>"
         for name, text in zip(COLUMNS, cells(row), strict=True):
             yield f"<td{' class=n' if name[0] == '>' else ''}>{escape(text)}</td>"

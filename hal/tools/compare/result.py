@@ -37,7 +37,7 @@ class Row:
     nans, infinities : tuple of int
         How many are NaN and infinite on each side.
     origins : tuple of str
-        Where NaN or infinity begins here: ``"NaN on cpu:0"``.
+        What begins here: ``"NaN on cpu:0"``, ``"infinity on cpu:0"``.
     output : bool
         Whether it is an output of the model.
     times : int
@@ -98,6 +98,8 @@ class Comparison:
         In the order in which values were made.
     uncompared : dict of str to str
         Values that only the first device has, with the reason.
+    origins : list of str
+        Where NaN and infinities begin, values that are not compared included.
     inputs : dict of str to str
         Their types.
     """
@@ -109,6 +111,7 @@ class Comparison:
     rows: list[Row] = field(default_factory=list)
     uncompared: dict[str, str] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
+    origins: list[str] = field(default_factory=list)
 
     @property
     def culprits(self) -> list[Row]:
@@ -136,34 +139,36 @@ class Comparison:
         return next((row for row in self.rows if not row.total.agrees), None)
 
     def worst(self, most: int) -> list[Row]:
-        """Return the rows that differ most: culprits first, then by introduced and total error."""
+        """Return the rows that differ most: culprits first, then by introduced and total error.
+
+        Outputs that differ are always among them, at the end.
+        """
 
         def weight(row: Row) -> tuple[Any, ...]:
-            introduced = 0.0 if row.introduced is None else row.introduced.scaled
-            return row.verdict == "introduces", introduced, row.total.scaled, row.total.unequal
+            introduced = 0.0 if row.introduced is None else row.introduced.severity
+            return row.verdict == "introduces", introduced, row.total.severity, row.total.unequal
 
         differing = [row for row in self.rows if row.total.unequal or weight(row)[:2] > (False, 0)]
-        return sorted(differing, key=weight, reverse=True)[:most]
+        found = sorted(differing, key=weight, reverse=True)
+        return [*found[:most], *[row for row in found[most:] if row.output]]
 
     def verdict(self) -> list[str]:
         """Return what was found, in a few sentences."""
         lines = [f"{'agrees' if self.ok else 'differs'}: {self.device} and {self.against}"]
-        count = f"{len(self.rows)} values of the model were compared"
-        largest = max((row.total.scaled for row in self.outputs), default=0.0)
-        lines.append(f"{count}; the outputs differ by {largest:.2g} of their largest element")
+        lines.append(f"values compared: {len(self.rows)}")
+        lines += [f"output {row.value!r}: {measured(row.total)}" for row in self.outputs]
         for row in self.culprits[:5]:
             assert row.introduced is not None
-            lines.append(f"introduced by {_node(row)}: {_measured(row.introduced)}")
+            lines.append(f"introduced by {node_of(row)}: {measured(row.introduced)}")
         if len(self.culprits) > 5:
             lines.append(f"... and by {len(self.culprits) - 5} more nodes")
         first = self.first_divergence
         if first is not None:
-            lines.append(f"first beyond tolerance: {first.value!r} of {_node(first)}")
-        for row in self.rows:
-            lines += [f"{origin} begins at {_node(row)}" for origin in row.origins]
+            lines.append(f"first beyond tolerance: {first.value!r} of {node_of(first)}")
+        lines += self.origins[:5]
         reasons = list(self.uncompared.values())
         for reason in dict.fromkeys(reasons):
-            lines.append(f"not compared: {reasons.count(reason)} values, since {reason}")
+            lines.append(f"values not compared: {reasons.count(reason)} ({reason})")
         return lines
 
     def to_json(self) -> str:
@@ -176,27 +181,34 @@ class Comparison:
             "inputs": self.inputs,
             "first_difference": getattr(self.first_difference, "value", None),
             "first_divergence": getattr(self.first_divergence, "value", None),
-            "introduced_by": [_node(row) for row in self.culprits],
+            "introduced_by": [node_of(row) for row in self.culprits],
+            "origins": self.origins,
             "rows": [{**asdict(row), "verdict": row.verdict} for row in self.rows],
             "uncompared": self.uncompared,
         }
         return json.dumps(_plain(data), indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _node(row: Row) -> str:
+def node_of(row: Row) -> str:
+    """Return what a row's node is called."""
     name = f" {row.node!r}" if row.node else f" that makes {row.value!r}"
     return f"the node {row.operator}{name}"
 
 
-def _measured(found: Difference) -> str:
+def measured(found: Difference) -> str:
+    """Return a difference in words."""
     if found.note:
         return found.note
-    if not found.max_abs:  # strings, or NaN on one side alone
-        return f"{found.wrong} of {found.elements} elements differ"
-    return (
-        f"{found.wrong} of {found.elements} elements by up to {found.max_abs:.3g}, "
-        f"{found.scaled:.2g} of the largest"
-    )
+    if not found.unequal:
+        return "equal"
+    text = f"{found.unequal} of {found.elements} elements differ"
+    if found.max_abs:
+        text += f" by up to {found.max_abs:.2g}, {found.scaled:.2g} of the largest"
+    if found.special:
+        text += f"; {found.special} are NaN or infinite on one side"
+    if found.wrong != found.unequal:
+        text += f"; {found.wrong or 'none'} by more than is allowed"
+    return text
 
 
 def _plain(value: Any) -> Any:

@@ -112,10 +112,10 @@ def compare(
     with closing(side):
         watch = Watch(judge.see, judge.facts.enter, judge.facts.leave)
         try:
+            session = load(model, first, limits=limits, observer=watch)
+            given.update(_inputs(session, inputs, side, seed))
+            judge.begin(given, started(session) if started else lambda n: None)
             with blamed_on(first.name):
-                session = load(model, first, limits=limits, observer=watch)
-                given.update(_inputs(session, inputs, side, seed))
-                judge.begin(given, started(session) if started else lambda n: None)
                 session.run(given, precision=precision)
         except Exception:
             if judge.failure is not None:  # of the other side, within a node of this one
@@ -180,14 +180,14 @@ def save_golden(
                     write(part, array)
             advance(1)
 
+        session = load(model, first, limits=limits, observer=Watch(see))
+        given = _inputs(session, inputs, None, seed)
+        for name, value in given.items():
+            for part, array in parts(name, value).items():
+                write(part, array)
+        if started is not None:
+            advance = started(session)
         with blamed_on(first.name):
-            session = load(model, first, limits=limits, observer=Watch(see))
-            given = _inputs(session, inputs, None, seed)
-            for name, value in given.items():
-                for part, array in parts(name, value).items():
-                    write(part, array)
-            if started is not None:
-                advance = started(session)
             session.run(given, precision=precision)
     return len(write.names)
 

@@ -154,12 +154,12 @@ class Golden(Side):
     def results(self, node: Node) -> dict[str, Any] | str:
         """Return the saved values under the names of the node's results."""
         if node.depth:
-            return "values in branches, loops and functions are not saved"
+            return "in a branch, a loop or a function"
         found = {}
         for part, mine in _named(node, node.results).items():
             if part in self._values:
                 found[part] = _as_saved(self._values[part], mine)
-        return found or f"{self.name} does not hold it"
+        return found or f"not in {self.name}"
 
     def again(self, node: Node, facts: Facts) -> Again | str | None:
         """Run the node on the first device with the saved inputs."""

@@ -19,9 +19,8 @@ from hal.onnx.graph import Step
 from hal.onnx.values import to_host
 from hal.testing.tolerance import epsilon, summed
 from hal.tools.compare.difference import Allowance, peak
-from hal.tools.compare.facts import holds_graphs
 
-__all__ = ["SUMS", "Tolerance", "read_tolerances"]
+__all__ = ["SUMS", "Tolerance", "coarser", "holds_graphs", "read_tolerances", "rounds"]
 
 _PRODUCTS = frozenset(
     {"MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum", "FusedMatMul", "FusedGemm", "FusedConv"}
@@ -134,6 +133,11 @@ def coarser(one: DType, other: DType) -> DType:
 def rounds(step: Step) -> bool:
     """Return whether a node rounds fractions to whole numbers, so that a tie may go either way."""
     return "Quantize" in step.operator or step.operator.startswith("QLinear")
+
+
+def holds_graphs(step: Step) -> bool:
+    """Return whether a node runs subgraphs: a branch, a loop, a scan."""
+    return any(True for _ in step.graphs())
 
 
 def terms(step: Step, inputs: Sequence[Any], expected: Any) -> int:

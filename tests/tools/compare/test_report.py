@@ -8,6 +8,7 @@ import numpy as np
 
 from hal.tools.compare import compare, to_html
 from hal.tools.compare.plot import svg
+from hal.tools.compare.report import cells
 
 
 def bend(given, result):
@@ -53,3 +54,13 @@ def test_the_plot_tells_introduced_from_inherited_error(bent, network):
 
 def test_a_plot_of_no_error_is_a_plot():
     assert ElementTree.fromstring(svg([])).tag.endswith("svg")
+
+
+def test_infinity_on_one_side_is_at_the_top_of_the_plot_and_first_in_the_table(bent, network):
+    bent["tanh"] = lambda given, result: np.where(result > 0, np.float32(np.inf), result)
+    found = compare(network, "bent:0", "cpu:0")
+    assert found.worst(1)[0].value == "c"
+    assert cells(found.worst(1)[0])[2] == "inf"
+    picture = ElementTree.fromstring(svg(found.rows))
+    dots = picture.findall("{http://www.w3.org/2000/svg}circle")
+    assert min(float(dot.get("cy")) for dot in dots) == 14

@@ -66,6 +66,7 @@ def bent():
     register(module)
     yield backend.runtime.bent
     unregister("bent")
+    hal.reset_report()
     for op in operators.values():
         plans(op).clear()
 

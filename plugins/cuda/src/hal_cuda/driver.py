@@ -80,7 +80,9 @@ class GpuDriver:
         self._lock = threading.RLock()
         self._live = 0
         with _translating("the device could not be opened"):
-            device = Device(index)
+            # Kept: in another thread Device(index) is another object, which wants to be made
+            # current there, and that is what use() does already.
+            self._device = device = Device(index)
             device.set_current()
             _current.index = index
             self.context = check(driver.cuCtxGetCurrent())
@@ -227,11 +229,9 @@ class GpuDriver:
 
     def stream(self) -> Stream:
         """Return a new stream that does not wait for the legacy default stream."""
-        from cuda.core import Device
-
         self.use()
         with _translating():
-            return Stream(Device(self.index).create_stream())
+            return Stream(self._device.create_stream())
 
     def foreign_stream(self, handle: int) -> Stream:
         """Return another library's stream; the caller keeps it alive."""
@@ -243,11 +243,11 @@ class GpuDriver:
 
     def event(self) -> Any:
         """Return a new event that keeps the time."""
-        from cuda.core import Device, EventOptions
+        from cuda.core import EventOptions
 
         self.use()
         with _translating():
-            return Device(self.index).create_event(EventOptions(timing_enabled=True))
+            return self._device.create_event(EventOptions(timing_enabled=True))
 
     def record(self, event: Any, stream: Stream) -> None:
         """Record an event behind what a stream was given so far."""

@@ -36,12 +36,14 @@ _FLAGS = ("-std=c++17", "-O0", "-fwrapv", "-ffp-contract=off", "-fPIC", "-fno-gn
 _START = """
 static {space}Args* arguments{number};
 static void one_thread{number}() {{ {space}{name}(*arguments{number}); }}
-extern "C" void start{number}(void** parameters, unsigned grid) {{
+extern "C" unsigned start{number}(void** parameters, unsigned grid) {{
+  if (!parameters) return sizeof({space}Args);
   arguments{number} = ({space}Args*)parameters[0];
   blockDim.x = {block};
   gridDim.x = grid;
   standin::body = one_thread{number};
   for (blockIdx.x = 0; blockIdx.x < grid; blockIdx.x++) standin::{run}();
+  return 0;
 }}
 """
 

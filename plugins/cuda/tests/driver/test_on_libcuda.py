@@ -1,0 +1,108 @@
+"""What only misuse of the driver would show; run by test_driver.py above the tests' libcuda."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+
+import pytest
+
+import hal
+from hal.errors import DeviceLost
+
+on_libcuda = sys.modules.get("on_libcuda")
+pytestmark = pytest.mark.skipif(
+    getattr(on_libcuda, "library", None) is None, reason="test_driver.py runs it on its libcuda"
+)
+
+
+@pytest.fixture(scope="module")
+def device():
+    """The first device of the tests' libcuda."""
+    return hal.device("cuda:0")
+
+
+def test_a_thread_that_comes_later_makes_streams_and_events(device):
+    found = []
+
+    def work():
+        with hal.Stream(device):
+            start, end = hal.Event(device), hal.Event(device)
+            start.record()
+            x = hal.ones(3, device=device) + 1
+            end.record()
+            found.append((x.tolist(), start.elapsed_time(end) > 0))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [([2, 2, 2], True)]
+
+
+def test_two_devices_are_used_by_turns(device):
+    second = hal.device("cuda:1")
+    x, y = hal.ones(3, device=device), hal.ones(3, device=second)
+    for _ in range(3):
+        x, y = x + 1, y + x.to_device(second)
+    assert x.tolist() == [4, 4, 4]
+    assert y.tolist() == [7, 7, 7]
+
+
+def test_a_capture_that_fails_is_ended_and_its_stream_works_on(device):
+    runtime, stream = device.runtime, hal.Stream(device)
+
+    def enqueue():
+        raise KeyError("what was enqueued")
+
+    with pytest.raises(KeyError, match="what was enqueued"):
+        runtime.capture(stream.handle, enqueue)
+    with stream:
+        assert (hal.ones(2, device=device) + 1).tolist() == [2, 2]
+
+
+def test_a_recording_keeps_its_scratch_memory_when_more_is_asked_for(device):
+    driver, stream = device.runtime.driver, device.runtime.stream()
+    small = driver.workspace(stream, 1000)
+    large = driver.workspace(stream, 1_000_000)
+    driver.clear(small, 1000, stream)  # The tests' libcuda refuses memory that was given back.
+    driver.clear(large, 1_000_000, stream)
+    assert driver.workspace(stream, 1000) == large
+
+
+def test_streams_of_others_are_taken_by_their_numbers(device):
+    theirs = hal.Stream(device)
+    number = device.runtime.stream_number(theirs.handle)
+    x = hal.ones(3, device=device)
+    for given in (None, 1, 2, number):
+        assert "dltensor" in repr(x.__dlpack__(stream=given))
+
+
+def test_memory_goes_back_to_the_pool_and_not_twice(device):
+    device.synchronize()
+    gc.collect()
+    before = device.memory_stats().allocations
+    x = hal.ones((100, 100), device=device)
+    for _ in range(10):
+        x = x + 1
+    del x
+    gc.collect()
+    assert device.memory_stats().allocations <= before + 1  # the constant 1 may stay
+
+
+def test_an_error_that_stays_loses_the_device_and_says_why():
+    device = hal.device("cuda:1")
+    x = hal.ones(3, device=device)
+    on_libcuda.lose(700)
+    try:
+        with pytest.raises(DeviceLost, match="CUDA_ERROR_ILLEGAL_ADDRESS") as caught:
+            (x + x).numpy()
+        assert caught.value.code == 700
+        assert device.lost is not None
+    finally:
+        on_libcuda.lose(0)
+        device.lost = None
+
+
+def test_the_driver_was_used_as_it_wants_to_be():
+    assert on_libcuda.misuses() == (0, "")

@@ -1,0 +1,202 @@
+"""What the plugin asks of the vendor's packages, asked of them as installed; no GPU is needed."""
+
+from __future__ import annotations
+
+import ctypes
+import inspect
+from types import SimpleNamespace
+
+import pytest
+
+import hal
+from hal.ops import operators
+from hal.plugin import Layout, Signature
+from hal_cuda.collectives import NcclCommunicator
+from hal_cuda.cublaslt import CublasLt, describe
+from hal_cuda.cudnn import Cudnn, network
+from hal_cuda.problem import problem
+
+
+def asked(name, *layouts, **attributes):
+    op = operators[name]
+    inference = op.infer(layouts, attributes)
+    outputs = tuple(Layout(d, s) for d, s in inference.outputs)
+    return Signature(tuple(layouts), outputs, inference.attributes)
+
+
+def needs(name):
+    """Return a package, or skip with the reason that it cannot be loaded."""
+    return pytest.importorskip(name, exc_type=ImportError)
+
+
+# cuBLASLt: its descriptors are made by the real library, which refuses what it does not know.
+
+
+class DescriptorsOnly:
+    """The bindings without what needs a GPU: a handle, an algorithm, and the product itself."""
+
+    def __init__(self, api):
+        self._api = api
+        self.started = []
+
+    def __getattr__(self, name):
+        return getattr(self._api, name)
+
+    def create(self):
+        return 0
+
+    def matmul_algo_get_heuristic(self, *arguments):
+        inspect.signature(self._api.matmul_algo_get_heuristic).bind(*arguments)
+        ctypes.c_int32.from_address(arguments[-1]).value = 1
+
+    def matmul(self, *arguments):
+        inspect.signature(self._api.matmul).bind(*arguments)
+        self.started.append(arguments)
+
+
+@pytest.fixture(scope="module")
+def products():
+    nvmath = needs("nvmath")
+    api = needs("nvmath.bindings.cublasLt")
+    types = needs("nvmath.bindings.cublas").ComputeType
+    try:
+        api.matmul_preference_destroy(api.matmul_preference_create())
+    except RuntimeError as error:
+        pytest.skip(f"cuBLASLt cannot be loaded: {error}")
+    return CublasLt(DescriptorsOnly(api), types, nvmath.CudaDataType)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("precision", ["highest", "high", "medium"])
+@pytest.mark.parametrize(
+    "dtype",
+    [hal.float16, hal.bfloat16, hal.float32, hal.float64, hal.complex64, hal.complex128],
+    ids=str,
+)
+def test_cublaslt_takes_the_descriptors_of_every_dtype(products, dtype, precision, bias):
+    layouts = [Layout(dtype, (2, 6, 8)), Layout(dtype, (4, 8)), Layout(dtype, (4,))]
+    signature = asked("linear", *layouts[: 2 + bias], precision=precision)
+    call = describe(problem(operators["linear"], signature), dtype, precision, bias)
+    made = products.product(call)
+    products.api.started.clear()
+    made.start(SimpleNamespace(handle=7), 0x9000, (0x100, 0x200, 0x300, 0x400), dtype.itemsize)
+    assert len(products.api.started) == 1
+
+
+# cuDNN: its graphs are described and validated by the real front end.
+
+
+@pytest.fixture(scope="module")
+def networks():
+    cudnn = needs("cudnn")
+
+    class Described(cudnn.pygraph):
+        """A graph without what needs a GPU: the backend's plans."""
+
+        def build_operation_graph(self):
+            pass
+
+        def create_execution_plans(self, modes):
+            assert all(isinstance(mode, cudnn.heur_mode) for mode in modes)
+
+        def check_support(self):
+            pass
+
+        def build_plans(self):
+            pass
+
+        def get_workspace_size(self):
+            return 64
+
+        def execute(self, given, workspace, handle=None):
+            uids = self._uid_to_data(given)
+            assert all(type(x) is int for x in uids.values())
+            self.given = len(uids)
+
+    class Api:
+        pygraph = Described
+        set_streams = 0
+
+        def create_handle(self):
+            return cudnn.Handle(1, 0)  # An address that only plans and runs would use.
+
+        def set_stream(self, **arguments):
+            inspect.signature(cudnn.set_stream).bind(**arguments)
+            self.set_streams += 1
+
+        def __getattr__(self, name):
+            return getattr(cudnn, name)
+
+    return Cudnn(Api())
+
+
+def run_network(networks, name, *layouts, **attributes):
+    driver = SimpleNamespace(networks=lambda: networks, use=lambda: None,
+                             workspace=lambda stream, nbytes: 0x9000)  # fmt: skip
+    kernel = network(driver, operators[name], asked(name, *layouts, **attributes))
+    assert kernel is not None, "cuDNN's front end refused the graph"
+    before = networks.api.set_streams
+    arrays = [x and SimpleNamespace(pointer=0x100 * (n + 1)) for n, x in enumerate(layouts)]
+    kernel.into(SimpleNamespace(handle=7), [SimpleNamespace(pointer=0x800)], arrays)
+    assert networks.api.set_streams == before + 1
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("heads", [8, 2])
+def test_cudnn_takes_the_graph_of_attention(networks, heads, causal):
+    query = Layout(hal.float16, (2, 8, 32, 64))
+    key = Layout(hal.float16, (2, heads, 48, 64))
+    run_network(networks, "attention", query, key, key, causal=causal)
+
+
+@pytest.mark.parametrize("dtype", [hal.float16, hal.float32], ids=str)
+def test_cudnn_takes_the_graph_of_a_convolution(networks, dtype):
+    x, weight, bias = (Layout(dtype, s) for s in ((2, 4, 9, 9), (6, 2, 3, 3), (6,)))
+    run_network(networks, "convolution", x, weight, bias, groups=2)
+    run_network(networks, "convolution", x, weight, groups=2, stride=(2, 2), padding=((1, 0),) * 2)
+
+
+# NCCL: every call fits the bindings' own parameters.
+
+
+class Bound:
+    """The bindings, calls of which are compared with the parameters of the real ones."""
+
+    def __init__(self, api):
+        self.DataType, self.RedOp, self.made = api.DataType, api.RedOp, []
+        for name in ("all_reduce", "all_gather", "reduce_scatter", "broadcast", "send", "recv"):
+            setattr(self, name, self.bound(name, inspect.signature(getattr(api, name))))
+
+    def bound(self, name, signature):
+        def call(*arguments):
+            self.made.append((name, signature.bind(*arguments).arguments))
+
+        return call
+
+
+def test_nccl_takes_the_arguments_of_every_collective():
+    api = Bound(needs("nccl.bindings.nccl"))
+    driver = SimpleNamespace(use=lambda: None)
+    group = NcclCommunicator(driver, api, SimpleNamespace(ptr=0x77), 0, 2)
+    x = SimpleNamespace(pointer=0x100, dtype=hal.float32, shape=(6,))
+    y = SimpleNamespace(pointer=0x200, dtype=hal.float32, shape=(3,))
+    stream = SimpleNamespace(handle=7)
+    group.all_reduce(x, x, "sum", stream)
+    group.all_gather(x, y, stream)
+    group.reduce_scatter(y, x, "max", stream)
+    group.broadcast(x, 1, stream)
+    group.send(x, 1, stream)
+    group.receive(x, 1, stream)
+    given = dict(api.made)
+    assert all(a["comm"] == 0x77 and a["stream"] == 7 for a in given.values())
+    assert given["all_reduce"]["count"] == 6
+    assert given["all_gather"]["sendcount"] == 12, "bytes are moved"
+    assert given["reduce_scatter"]["recvcount"] == 3
+    assert given["broadcast"]["root"] == given["send"]["peer"] == given["recv"]["peer"] == 1
+
+
+def test_nccl_identities_travel_as_bytes():
+    core = needs("nccl.core")
+    assert len(bytes(core.UniqueId.from_bytes(bytes(128)))) == 128
+    inspect.signature(core.Communicator.init).bind(2, 0, None)
+    assert isinstance(inspect.getattr_static(core.Communicator, "ptr"), property)

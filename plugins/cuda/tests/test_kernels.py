@@ -224,6 +224,27 @@ def products(dtype):
     yield Case("linear", v(6, 2, 4)[::2], v(5, 4))
 
 
+def attentions(dtype):
+    def v(*shape):
+        return values(dtype, shape, sum(shape))
+
+    q, k, x = v(2, 4, 7, 8), v(2, 4, 9, 8), v(2, 4, 9, 5)
+    yield Case("attention", q, k, x)
+    yield Case("attention", q, k, x, causal=True, scale=0.3)
+    seen = values(dtypes.bool, (2, 1, 7, 9))
+    seen[0, 0, 2] = False  # One query sees no key.
+    yield Case("attention", q, k, x, seen)
+    wide = dtypes.float64 if dtype is dtypes.float64 else dtypes.float32
+    yield Case("attention", q, k, x, values(wide, (4, 1, 9)), causal=True)
+    yield Case("attention", q, k, x, values(dtype, (7, 9)))
+    shared = v(2, 2, 9, 8)  # Two query heads for each key head.
+    yield Case("attention", q, shared, shared, values(dtypes.bool, (2, 4, 7, 1)))
+    turned = v(2, 7, 4, 8).transpose(0, 2, 1, 3)
+    yield Case("attention", turned, k[:1], x[::-1])
+    yield Case("attention", v(70, 40), v(130, 40), v(130, 40), causal=True)
+    yield Case("attention", v(3, 5, 8), v(3, 0, 8), v(3, 0, 40))
+
+
 def made():
     yield Case("arange", start=3, stop=20, step=2, dtype=dtypes.int8)
     yield Case("arange", start=2**62, stop=2**62 + 5, step=1, dtype=dtypes.int64)
@@ -289,8 +310,9 @@ FAMILIES = {
     **each(indexing, (dtypes.int8, dtypes.float16, dtypes.float32, dtypes.complex128)),
     **each(ordering, FEW[:-1]),
     **each(products, FEW[1:]),
+    **each(attentions, (dtypes.bfloat16, dtypes.float32, dtypes.float64)),
 }
-# No source looks at the architecture; these show that none of them needs to.
+# No source looks at the architecture; these show at every run that none of them needs to.
 EVERYWHERE = ("made", "strided-float32", "rows-bfloat16", "indexing-float16", "ordering-float32",
               "products-bfloat16")  # fmt: skip
 
@@ -336,19 +358,27 @@ def test_kernels_give_what_the_references_give(family):
             np.testing.assert_allclose(found, expected, bound, bound, err_msg=case.name)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_kernels_compile_for_every_architecture(family):
+def everywhere():
+    """Return every family with every architecture; what no single one needs is slow."""
+    for family in FAMILIES:
+        for architecture in (80, 90, 100):
+            often = architecture == 90 or family in EVERYWHERE
+            marks = () if often else pytest.mark.slow
+            yield pytest.param(family, architecture, marks=marks)
+
+
+@pytest.mark.parametrize(("family", "architecture"), list(everywhere()))
+def test_kernels_compile_for_every_architecture(family, architecture):
     nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="needs pip install 'hal-cuda[test]'")
     text = bundle(sources(FAMILIES[family]())).encode()
-    for architecture in (80, 90, 100) if family in EVERYWHERE else (90,):
-        _, program = nvrtc.nvrtcCreateProgram(text, b"bundle.cu", 0, [], [])
-        options = [f"--gpu-architecture=compute_{architecture}".encode(), b"--std=c++17"]
-        (status,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
-        # NVRTC writes into the bytes. One of a single byte is Python's own, shared by everybody.
-        log = b" " * (nvrtc.nvrtcGetProgramLogSize(program)[1] + 1)
-        nvrtc.nvrtcGetProgramLog(program, log)
-        assert int(status) == 0, log.decode()[:4000]
-        nvrtc.nvrtcDestroyProgram(program)
+    _, program = nvrtc.nvrtcCreateProgram(text, b"bundle.cu", 0, [], [])
+    options = [f"--gpu-architecture=compute_{architecture}".encode(), b"--std=c++17"]
+    (status,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
+    # NVRTC writes into the bytes. One of a single byte is Python's own, shared by everybody.
+    log = b" " * (nvrtc.nvrtcGetProgramLogSize(program)[1] + 1)
+    nvrtc.nvrtcGetProgramLog(program, log)
+    assert int(status) == 0, log.decode()[:4000]
+    nvrtc.nvrtcDestroyProgram(program)
 
 
 def test_a_program_is_compiled_for_its_chip_and_kept_on_disk(tmp_path):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hal.ops import Operator
 from hal.plugin import Kernel, Signature
 from hal_cuda.cudnn import network
+from hal_cuda.kernels.attention import attention
 from hal_cuda.kernels.elementwise import elementwise
 from hal_cuda.kernels.fused import fused
 from hal_cuda.kernels.indexing import indexing
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["find_kernel"]
 
 _SINGLE = {"argsort": argsort, "batch_norm": batch_norm, "nonzero": nonzero}
-_FAMILIES = (movement, reduction, product, rows, indexing, scan, network)
+_FAMILIES = (movement, reduction, product, rows, indexing, scan, network, attention)
 
 
 def find_kernel(driver: Driver, op: Operator, signature: Signature) -> Kernel | None:

@@ -224,6 +224,24 @@ def products(dtype):
     yield Case("linear", v(6, 2, 4)[::2], v(5, 4))
 
 
+def quantized(dtype):
+    def v(*shape):
+        return values(dtype, shape, sum(shape))
+
+    rng = np.random.default_rng(0)
+    for kind, bits in (("int8", 8), ("uint8", 8), ("int8", 4), ("uint8", 4)):
+        for rows, features, group in ((1, 64, 32), (5, 37, 16), (20, 37, 5)):
+            groups = -(-features // group)
+            info = np.iinfo(kind)
+            shape = (19, -(-features * bits // 8))
+            codes = rng.integers(info.min, info.max, shape, endpoint=True).astype(kind)
+            scales, zeros = (v(19, groups) * 0.1).astype(dtype.numpy), np.round(v(19, groups))
+            options = {"bits": bits, "group_size": group}
+            yield Case("quantized_linear", v(rows, features), codes, scales, **options)
+            bias = v(19)
+            yield Case("quantized_linear", v(rows, features), codes, scales, zeros, bias, **options)
+
+
 def attentions(dtype):
     def v(*shape):
         return values(dtype, shape, sum(shape))
@@ -310,6 +328,7 @@ FAMILIES = {
     **each(indexing, (dtypes.int8, dtypes.float16, dtypes.float32, dtypes.complex128)),
     **each(ordering, FEW[:-1]),
     **each(products, FEW[1:]),
+    **each(quantized, (dtypes.bfloat16, dtypes.float32)),
     **each(attentions, (dtypes.bfloat16, dtypes.float32, dtypes.float64)),
 }
 # No source looks at the architecture; these show at every run that none of them needs to.
@@ -355,7 +374,10 @@ def test_kernels_give_what_the_references_give(family):
                 found, expected = found.astype(wide), expected.astype(wide)
                 if case.op.name in ("sum", "mean", "var", "std", "matmul", "linear"):
                     bound *= math.sqrt(case.arrays[0].size) / 2
-            np.testing.assert_allclose(found, expected, bound, bound, err_msg=case.name)
+            # Weights may be rounded before they are multiplied.
+            rounded = case.op.name == "quantized_linear"
+            low = bound * np.abs(expected).max() if rounded else bound
+            np.testing.assert_allclose(found, expected, bound, low, err_msg=case.name)
 
 
 def everywhere():

@@ -13,6 +13,7 @@ from hal_cuda.kernels.fused import fused
 from hal_cuda.kernels.indexing import indexing
 from hal_cuda.kernels.movement import movement
 from hal_cuda.kernels.product import product
+from hal_cuda.kernels.quantized import quantized
 from hal_cuda.kernels.reduction import reduction
 from hal_cuda.kernels.rows import batch_norm, rows
 from hal_cuda.kernels.scan import nonzero, scan
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["find_kernel"]
 
 _SINGLE = {"argsort": argsort, "batch_norm": batch_norm, "nonzero": nonzero}
-_FAMILIES = (movement, reduction, product, rows, indexing, scan, network, attention)
+_FAMILIES = (movement, reduction, product, rows, indexing, scan, network, attention, quantized)
 
 
 def find_kernel(driver: Driver, op: Operator, signature: Signature) -> Kernel | None:

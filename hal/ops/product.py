@@ -13,9 +13,17 @@ import numpy as np
 
 from hal.dtypes import NUMERIC, as_dtype
 from hal.errors import ShapeError, ValueRangeError
-from hal.ops.operator import Attributes, Evaluator, Inference, Inputs, define
+from hal.ops.operator import (
+    REQUIRED,
+    Attributes,
+    Evaluator,
+    Inference,
+    Inputs,
+    define,
+    operators,
+)
 from hal.ops.rules import check_dtype, check_ndim, compute_dtype, present, promoted
-from hal.plugin.layout import Shape, broadcast_shapes
+from hal.plugin.layout import Layout, Shape, broadcast_shapes
 
 __all__ = ["PRECISIONS", "check_precision"]
 
@@ -104,3 +112,43 @@ def _decompose_linear(
 
 
 define("linear", FAMILY, _linear, _linear_rule, _decompose_linear, precision="highest")
+
+
+# A product and the chain of elementwise operators behind it, as one: a program's fusion asks a
+# device for it. The chain's first input is the product, its others follow the bias; see ``fused``.
+
+
+def _linear_fused_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference:
+    product = operators["linear"].infer(inputs[:3], {"precision": attributes["precision"]})
+    chain = {key: attributes[key] for key in ("steps", "results")}
+    behind = operators["fused"].infer((Layout(*product.outputs[0]), *inputs[3:]), chain)
+    if [shape for _, shape in behind.outputs] != [product.outputs[0][1]]:
+        raise ShapeError(f"{name}: the chain must have one result, of the product's shape")
+    return Inference(product.dtypes + behind.dtypes[1:], behind.outputs, attributes)
+
+
+def _linear_fused(
+    x: Any, weight: Any, bias: Any = None, *others: Any, precision: str, steps: Any, results: Any
+) -> Any:
+    product = _linear(x, weight, bias, precision=precision)
+    return operators["fused"].reference(product, *others, steps=steps, results=results)
+
+
+def _decompose_linear_fused(
+    F: Evaluator, x: Any, weight: Any, bias: Any, *others: Any, precision: str, steps: Any,
+    results: Any,
+) -> Any:  # fmt: skip
+    product = F.linear(x, weight, bias, precision=precision)
+    return F.fused(product, *others, steps=steps, results=results)
+
+
+define(
+    "linear_fused",
+    FAMILY,
+    _linear_fused,
+    _linear_fused_rule,
+    _decompose_linear_fused,
+    precision="highest",
+    steps=REQUIRED,
+    results=REQUIRED,
+)

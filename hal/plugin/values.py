@@ -97,17 +97,25 @@ class Kernel:
         a new array (a tuple of them for several outputs), C-contiguous, of the signature's output
         layout. Give it where the vendor's library allocates more cheaply itself; without it hal
         allocates and calls ``into``.
+    prepare : callable, optional
+        ``prepare(inputs)`` returns another ``into`` for calls in which some inputs never change,
+        or None where that is no help. It is given an array for each of those and None for the
+        others, and may keep what they hold in a form of its own, such as packed weights. A program
+        asks once for each call that reads constants; the arrays stay as they are as long as the
+        program lives, and the new ``into`` gets them too.
     """
 
-    __slots__ = ("bind", "into")
+    __slots__ = ("bind", "into", "prepare")
 
     def __init__(
         self,
         into: Callable[[Any, Sequence[Any], Sequence[Any]], None],
         bind: Callable[[Any], Callable[..., Any]] | None = None,
+        prepare: Callable[[Sequence[Any]], Callable[..., None] | None] | None = None,
     ) -> None:
         self.into = into
         self.bind = bind
+        self.prepare = prepare
 
 
 @dataclass(frozen=True)

@@ -234,7 +234,21 @@ class Executable:
         kernel = self.device.runtime.kernel(call.op, Signature(layouts, outputs, call.attributes))
         if kernel is None:
             raise HalError(f"{self.device.name} has no {call.op.name} for {layouts}")
+        if kernel.prepare is not None:
+            known = [self._known(x) for x in call.inputs]
+            if any(x is not None for x in known):
+                return kernel.prepare(known) or kernel.into
         return kernel.into
+
+    def _known(self, array: Array | None) -> Any:
+        """Return the array of the device that a constant input is, None for any other."""
+        if array is None or array.buffer not in self._constants:
+            return None
+        return self._view(self._constants[array.buffer].buffer, array, array.offset)
+
+    def _view(self, buffer: Any, array: Array, start: int) -> Any:
+        layout = array.layout
+        return self.device.runtime.view(buffer, layout.dtype, layout.shape, layout.strides, start)
 
     def _bind(self, stream: Stream) -> _Frame:
         """Return a new frame: memory for the program's buffers, and arrays in it."""
@@ -249,19 +263,17 @@ class Executable:
             arguments.append(None)
             if array is None:
                 return
-            layout, start = array.layout, array.offset
+            start = array.offset
             if array.buffer in plan.offsets:
                 assert memory is not None
-                start += plan.offsets[array.buffer] // layout.dtype.itemsize
+                start += plan.offsets[array.buffer] // array.layout.dtype.itemsize
                 found = memory.buffer
             elif array.buffer in self._constants:
                 found = self._constants[array.buffer].buffer
             else:
                 frame.holes.append((array, arguments, len(arguments) - 1))
                 return
-            arguments[-1] = device.runtime.view(
-                found, layout.dtype, layout.shape, layout.strides, start
-            )
+            arguments[-1] = self._view(found, array, start)
 
         for call, into in zip(self._calls, self._kernels, strict=True):
             outs: list[Any] = []

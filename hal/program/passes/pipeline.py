@@ -7,6 +7,7 @@ from hal.plugin import Program
 from hal.program.passes.common import common_subexpressions
 from hal.program.passes.convolutions import fold_padding, fold_scales
 from hal.program.passes.dead import dead_code
+from hal.program.passes.epilogues import fuse_epilogues
 from hal.program.passes.fold import fold_constants
 from hal.program.passes.fuse import fuse_elementwise
 from hal.program.passes.gelu import expand_powers, find_gelu
@@ -45,4 +46,5 @@ def optimize(program: Program, device: Device) -> Program:
     program = join_biases(name_linears(program, device))
     program = merge_linears(program, device)
     program = split_biases(program, device)
-    return dead_code(fuse_elementwise(program, device))
+    program = fuse_epilogues(fuse_elementwise(program, device), device)
+    return dead_code(program)

@@ -14,6 +14,7 @@ from hal.ops import Operator
 from hal.plugin import Kernel, Signature
 from hal_cpu.jit import find_loop
 from hal_cpu.layers import Run, find_layer
+from hal_cpu.products import find_product
 from hal_cpu.writers import Write, find_writer
 
 __all__ = ["find_kernel"]
@@ -98,12 +99,21 @@ UFUNCS: dict[str, np.ufunc] = {
     "matmul": np.matmul,
 }
 
+_PRODUCTS = ("matmul", "linear", "linear_fused")
+
 # Kinds of NumPy dtypes for which NumPy's function has other special values than hal's operator.
 DIFFERENT = {"floor_divide": "fV", "expm1": "c", "tanh": "c"}
 
 
 def find_kernel(op: Operator, signature: Signature) -> Kernel | None:
     """Return the quickest kernel there is; None for what is better written out."""
+    if op.name in _PRODUCTS:
+        otherwise = None if op.name == "linear_fused" else _find_other(op, signature)
+        return find_product(op, signature, otherwise) or otherwise
+    return _find_other(op, signature)
+
+
+def _find_other(op: Operator, signature: Signature) -> Kernel | None:
     compiled = find_loop(op, signature)
     if compiled is not None or op.name in _WRITTEN_OUT:
         return compiled

@@ -12,8 +12,11 @@ __all__ = ["share", "thread_count"]
 
 @cache
 def thread_count() -> int:
-    """Return how many threads work: ``HAL_NUM_THREADS``, else one for each processor."""
-    wanted = os.environ.get("HAL_NUM_THREADS", "")
+    """Return how many threads work.
+
+    ``HAL_NUM_THREADS`` says so, else ``OMP_NUM_THREADS``, else it is one for each processor.
+    """
+    wanted = os.environ.get("HAL_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdigit() and int(wanted) > 0:
         return int(wanted)
     if hasattr(os, "sched_getaffinity"):

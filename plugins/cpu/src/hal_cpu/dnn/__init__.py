@@ -1,0 +1,16 @@
+"""oneDNN, the CPU vendors' library of kernels, through its C interface."""
+
+from hal_cpu.dnn.library import library, version
+from hal_cpu.dnn.primitive import DTYPES, Descriptor, PostOp, Primitive, describe, matmul, packed
+
+__all__ = [
+    "DTYPES",
+    "Descriptor",
+    "PostOp",
+    "Primitive",
+    "describe",
+    "library",
+    "matmul",
+    "packed",
+    "version",
+]

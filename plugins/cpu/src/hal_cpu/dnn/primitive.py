@@ -1,0 +1,263 @@
+"""oneDNN's primitives: arrays described, an operation made for them once, run on addresses."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hal.dtypes import DType, bfloat16, float16, float32
+from hal_cpu.dnn.library import Argument, engine, library, stream
+
+__all__ = ["DTYPES", "Descriptor", "PostOp", "Primitive", "describe", "matmul", "packed"]
+
+DTYPES: dict[DType, int] = {float16: 1, bfloat16: 2, float32: 3}
+"""oneDNN's numbers of the dtypes whose products it makes."""
+
+SOURCE, DESTINATION, WEIGHTS, BIAS, SCRATCHPAD = 1, 17, 33, 41, 80
+_POST_OPERAND = 32768
+_ANY = 1
+_USER_SCRATCHPAD = 1
+_QUERY_WEIGHTS, _QUERY_SCRATCHPAD = 131, 136
+_ALIGNMENT = 64
+
+ELTWISE = {
+    "relu": 0x20,
+    "tanh": 0x21,
+    "sigmoid": 0x29,
+    "gelu_tanh": 0x2B,
+    "silu": 0x2C,
+    "gelu": 0x31,
+}
+BINARY = {"add": 0x1FFF0, "multiply": 0x1FFF1}
+
+# Each primitive keeps all processors busy; two at once would take turns on each of them.
+_turn = threading.Lock()
+
+
+class PostOp(NamedTuple):
+    """What happens to a result before it is stored: a function, or one with another operand.
+
+    Attributes
+    ----------
+    name : str
+        A key of ``ELTWISE`` or ``BINARY``.
+    operand : Descriptor or None
+        The other operand of a binary one, with as many axes as the result.
+    """
+
+    name: str
+    operand: Descriptor | None = None
+
+
+class Descriptor:
+    """A handle of oneDNN's that says how an array lies in memory; freed with this object."""
+
+    __slots__ = ("handle",)
+
+    def __init__(self, handle: Any) -> None:
+        self.handle = handle
+
+    @property
+    def nbytes(self) -> int:
+        """Return how much memory such an array takes."""
+        return int(_library().dnnl_memory_desc_get_size(self.handle))
+
+    def __del__(self) -> None:
+        found = library()
+        if found is not None:
+            found.dnnl_memory_desc_destroy(self.handle)
+
+
+def describe(dtype: DType, shape: Sequence[int], strides: Sequence[int] | None) -> Descriptor:
+    """Describe an array; without strides oneDNN chooses how it wants it to lie."""
+    handle = ctypes.c_void_p()
+    dims = (ctypes.c_int64 * len(shape))(*shape)
+    number = DTYPES[dtype]
+    if strides is None:
+        _library().dnnl_memory_desc_create_with_tag(
+            ctypes.byref(handle), len(shape), dims, number, _ANY
+        )
+    else:
+        steps = (ctypes.c_int64 * len(shape))(*strides)
+        _library().dnnl_memory_desc_create_with_strides(
+            ctypes.byref(handle), len(shape), dims, number, steps
+        )
+    return Descriptor(handle)
+
+
+class Primitive:
+    """One operation for arrays of one description; any thread may run it.
+
+    Parameters
+    ----------
+    description : ctypes.c_void_p
+        oneDNN's primitive descriptor, which this object takes over.
+    arguments : sequence of (int, Descriptor)
+        oneDNN's number of each argument, in the order of :meth:`run`'s addresses.
+    """
+
+    def __init__(self, description: Any, arguments: Sequence[tuple[int, Descriptor]]) -> None:
+        self._description = description
+        self._arguments = tuple(arguments)
+        self._ready: deque[_Ready] = deque()
+        self.handle = ctypes.c_void_p()
+        _library().dnnl_primitive_create(ctypes.byref(self.handle), description)
+
+    def asked(self, query: int) -> Descriptor:
+        """Return a description that oneDNN chose."""
+        return _chosen(self._description, query)
+
+    def run(self, *addresses: int) -> None:
+        """Run on arrays that start at these addresses; done when it returns."""
+        try:
+            ready = self._ready.pop()
+        except IndexError:
+            ready = _Ready(self._arguments, self.asked(_QUERY_SCRATCHPAD))
+        found = _library()
+        place = found.dnnl_memory_set_data_handle
+        for memory, address in zip(ready.memories, addresses, strict=True):
+            place(memory, address)
+        with _turn:
+            found.dnnl_primitive_execute(self.handle, stream(), ready.count, ready.array)
+        self._ready.append(ready)
+
+    def __del__(self) -> None:
+        found = library()
+        if found is not None:
+            found.dnnl_primitive_destroy(self.handle)
+            found.dnnl_primitive_desc_destroy(self._description)
+
+
+class _Ready:
+    """The arguments of one run at a time: memories whose addresses are set, and scratch."""
+
+    def __init__(self, arguments: Sequence[tuple[int, Descriptor]], scratchpad: Descriptor) -> None:
+        size = scratchpad.nbytes
+        self.scratch = aligned(size)
+        self.memories = [_memory(what) for _, what in arguments]
+        listed = [
+            Argument(number, memory)
+            for (number, _), memory in zip(arguments, self.memories, strict=True)
+        ]
+        self._own = [*self.memories]
+        if size:
+            extra = _memory(scratchpad)
+            _library().dnnl_memory_set_data_handle(extra, self.scratch.ctypes.data)
+            self._own.append(extra)
+            listed.append(Argument(SCRATCHPAD, extra))
+        self.count = len(listed)
+        self.array = (Argument * self.count)(*listed)
+
+    def __del__(self) -> None:
+        found = library()
+        if found is not None:
+            for memory in self._own:
+                found.dnnl_memory_destroy(memory)
+
+
+def matmul(
+    source: Descriptor,
+    weights: Descriptor,
+    result: Descriptor,
+    bias: Descriptor | None = None,
+    post_ops: Sequence[PostOp] = (),
+) -> Primitive:
+    """Return the product of two arrays of equally many axes, plus bias, through the post-ops.
+
+    Its addresses are those of source, weights, result, bias if any, and the post-ops' operands.
+
+    Raises
+    ------
+    hal.errors.DeviceError
+        When oneDNN has none for these; the caller finds another way.
+    """
+    found = _library()
+    description = ctypes.c_void_p()
+    attributes = _attributes(post_ops)
+    try:
+        found.dnnl_matmul_primitive_desc_create(
+            ctypes.byref(description),
+            engine(),
+            source.handle,
+            weights.handle,
+            None if bias is None else bias.handle,
+            result.handle,
+            attributes,
+        )
+    finally:
+        found.dnnl_primitive_attr_destroy(attributes)
+    chosen = _chosen(description, _QUERY_WEIGHTS)
+    arguments = [(SOURCE, source), (WEIGHTS, chosen), (DESTINATION, result)]
+    if bias is not None:
+        arguments.append((BIAS, bias))
+    for place, step in enumerate(post_ops):
+        if step.operand is not None:
+            arguments.append((_POST_OPERAND * (place + 1) | SOURCE + 1, step.operand))
+    return Primitive(description, arguments)
+
+
+def packed(primitive: Primitive, given: Descriptor, address: int) -> Any:
+    """Return weights laid out as a primitive wants them, in bytes of their own."""
+    found = _library()
+    wanted = primitive.asked(_QUERY_WEIGHTS)
+    result = aligned(wanted.nbytes)
+    description = ctypes.c_void_p()
+    found.dnnl_reorder_primitive_desc_create(
+        ctypes.byref(description), given.handle, engine(), wanted.handle, engine(), None
+    )
+    reorder = Primitive(description, [(SOURCE, given), (DESTINATION, wanted)])
+    reorder.run(address, result.ctypes.data)
+    return result
+
+
+def aligned(nbytes: int) -> Any:
+    """Return uninitialised bytes that start on a cache line."""
+    whole = np.empty(nbytes + _ALIGNMENT, np.uint8)
+    start = -whole.ctypes.data % _ALIGNMENT
+    return whole[start : start + nbytes]
+
+
+def _library() -> Any:
+    found = library()
+    assert found is not None
+    return found
+
+
+def _memory(what: Descriptor) -> Any:
+    made = ctypes.c_void_p()
+    _library().dnnl_memory_create(ctypes.byref(made), what.handle, engine(), None)
+    return made
+
+
+def _chosen(description: Any, query: int) -> Descriptor:
+    # What is queried belongs to the primitive; a description of ours is its copy.
+    found = _library()
+    made = ctypes.c_void_p()
+    asked = found.dnnl_primitive_desc_query_md(description, query, 0)
+    found.dnnl_memory_desc_clone(ctypes.byref(made), asked)
+    return Descriptor(made)
+
+
+def _attributes(post_ops: Sequence[PostOp]) -> Any:
+    found = _library()
+    attributes = ctypes.c_void_p()
+    found.dnnl_primitive_attr_create(ctypes.byref(attributes))
+    found.dnnl_primitive_attr_set_scratchpad_mode(attributes, _USER_SCRATCHPAD)
+    if post_ops:
+        steps = ctypes.c_void_p()
+        found.dnnl_post_ops_create(ctypes.byref(steps))
+        for step in post_ops:
+            if step.operand is None:
+                # Alpha is silu's factor within the sigmoid; the others take none.
+                found.dnnl_post_ops_append_eltwise(steps, ELTWISE[step.name], 1.0, 0.0)
+            else:
+                handle = step.operand.handle
+                found.dnnl_post_ops_append_binary(steps, BINARY[step.name], handle)
+        found.dnnl_primitive_attr_set_post_ops(attributes, steps)
+        found.dnnl_post_ops_destroy(steps)
+    return attributes

@@ -1,0 +1,203 @@
+"""Matrix products by oneDNN: with bias and what follows it, and with weights packed beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hal.dtypes import float32
+from hal.ops import Operator
+from hal.plugin import Kernel, Layout, Signature
+from hal_cpu.dnn import Descriptor, PostOp, Primitive, describe, library, matmul, packed
+from hal_cpu.jit import address
+
+__all__ = ["find_product"]
+
+_WORTH_IT = 1 << 16
+"""Multiplications below which NumPy has made the product before oneDNN is called."""
+_FEW_ROWS = 8
+"""Rows below which packing takes longer than a product by weights as they lie."""
+
+
+def find_product(op: Operator, signature: Signature, otherwise: Kernel | None) -> Kernel | None:
+    """Return a kernel for ``matmul``, ``linear`` or ``linear_fused``, or None.
+
+    Parameters
+    ----------
+    op : Operator
+    signature : Signature
+    otherwise : Kernel or None
+        What runs products that are too small for oneDNN, if there is such a kernel.
+    """
+    layouts = (*signature.inputs, *signature.outputs)
+    if library() is None or any(x is not None and x.dtype is not float32 for x in layouts):
+        return None
+    if not signature.outputs[0].contiguous or not all(x is None or x.size for x in layouts):
+        return None
+    if op.name == "matmul":
+        return _batched(signature)
+    if op.name == "linear":
+        return _linear(signature, (), (), otherwise)
+    if op.name == "linear_fused":
+        steps = _post_ops(signature)
+        return None if steps is None else _linear(signature, *steps, otherwise)
+    return None
+
+
+def _steps(layout: Layout) -> bool:
+    """Return whether oneDNN walks such an array: forwards, along one axis without gaps."""
+    strides = [s for n, s in zip(layout.shape, layout.strides, strict=True) if n > 1]
+    return all(s > 0 for s in strides) and (
+        layout.size < 2 or any(s == 1 for s in layout.strides[-2:])
+    )
+
+
+def _batched(signature: Signature) -> Kernel | None:
+    a, b = signature.inputs
+    out = signature.outputs[0]
+    assert a is not None
+    assert b is not None
+    if a.ndim < 2 or b.ndim < 2 or not (_steps(a) and _steps(b)):
+        return None
+    if a.shape[-2] < _FEW_ROWS or out.size * a.shape[-1] < _WORTH_IT:
+        return None
+    made = _Made(lambda: matmul(_wide(a, out.ndim), _wide(b, out.ndim), _wide(out, out.ndim)))
+
+    def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
+        made().run(address(inputs[0]), address(inputs[1]), address(outputs[0]))
+
+    return Kernel(into)
+
+
+def _linear(
+    signature: Signature,
+    post_ops: Sequence[PostOp],
+    operands: Sequence[int],
+    otherwise: Kernel | None,
+) -> Kernel | None:
+    x, weight = signature.inputs[:2]
+    bias = signature.inputs[2] if len(signature.inputs) > 2 else None
+    out = signature.outputs[0]
+    assert x is not None
+    assert weight is not None
+    if not x.contiguous or not _steps(weight) or not (bias is None or bias.contiguous):
+        return None
+    features, taken = weight.shape
+    rows = out.size // features
+    if out.size * taken < _WORTH_IT:
+        return None
+    source = describe(float32, (rows, taken), (taken, 1))
+    given = describe(float32, (taken, features), (weight.strides[1], weight.strides[0]))
+    result = describe(float32, (rows, features), (features, 1))
+    added = None if bias is None else describe(float32, (1, features), (features, 1))
+
+    def primitive(weights: Descriptor) -> Primitive:
+        return matmul(source, weights, result, added, post_ops)
+
+    made = _Made(lambda: primitive(given))
+    others = (*((2,) if bias is not None else ()), *operands)
+
+    def caller(run: Callable[[], Primitive], weights: Callable[[Any], int]) -> Callable[..., None]:
+        def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
+            rest = [address(inputs[n]) for n in others]
+            run().run(address(inputs[0]), weights(inputs[1]), address(outputs[0]), *rest)
+
+        return into
+
+    def prepare(known: Sequence[Any]) -> Callable[..., None] | None:
+        if known[1] is None:
+            return None
+        chosen = primitive(describe(float32, (taken, features), None))
+        kept = packed(chosen, given, address(known[1]))
+        start = kept.ctypes.data
+
+        def where(weight: Any) -> int:
+            return start if kept is not None else 0
+
+        return caller(lambda: chosen, where)
+
+    into = caller(made, address)
+    if rows < _FEW_ROWS and not post_ops:
+        if otherwise is None:
+            return None
+        into = otherwise.into
+    return Kernel(into, prepare=prepare)
+
+
+class _Made:
+    """Makes a primitive at the first call: many kernels are asked for and never run."""
+
+    def __init__(self, make: Callable[[], Primitive]) -> None:
+        self._make = make
+        self._found: Primitive | None = None
+
+    def __call__(self) -> Primitive:
+        found = self._found
+        if found is None:
+            found = self._found = self._make()
+        return found
+
+
+def _wide(layout: Layout, ndim: int) -> Descriptor:
+    """Describe an array with axes of size 1 in front, as many as it takes."""
+    missing = ndim - layout.ndim
+    strides = (layout.strides[0] * layout.shape[0],) * missing + layout.strides
+    return describe(layout.dtype, (1,) * missing + layout.shape, strides)
+
+
+def _post_ops(signature: Signature) -> tuple[list[PostOp], list[int]] | None:
+    """Return a chain behind a product as post-ops, and which inputs they read; None if it is none.
+
+    The chain must lead from step to step, each with at most one other operand, in any order that
+    addition and multiplication allow.
+    """
+    out = signature.outputs[0]
+    features = out.shape[-1]
+    count = 1 + len(signature.inputs) - 3
+    found: list[PostOp] = []
+    operands: list[int] = []
+    value = 0
+    steps = signature.attributes["steps"]
+    for number, (name, given, options) in enumerate(steps):
+        if name in ("add", "multiply"):
+            other = given[1] if given[0] == value else given[0]
+            if value not in given or other is None or not 0 < other < count:
+                return None
+            operand = _operand(signature.inputs[other + 2], out, features)
+            if operand is None:
+                return None
+            found.append(PostOp(name, operand))
+            operands.append(other + 2)
+        else:
+            known = _UNARY.get((name, options))
+            if known is None or given != (value,):
+                return None
+            found.append(PostOp(known))
+        value = count + number
+    if signature.attributes["results"] != (value,):
+        return None
+    return found, operands
+
+
+_UNARY = {
+    ("relu", ()): "relu",
+    ("tanh", ()): "tanh",
+    ("sigmoid", ()): "sigmoid",
+    ("silu", ()): "silu",
+    ("gelu", (("approximate", "none"),)): "gelu",
+    ("gelu", (("approximate", "tanh"),)): "gelu_tanh",
+}
+
+
+def _operand(layout: Layout | None, out: Layout, features: int) -> Descriptor | None:
+    """Describe an operand that is one number, one per feature, or of the product's shape."""
+    if layout is None or not layout.contiguous:
+        return None
+    rows = out.size // features
+    if layout.shape == out.shape:
+        return describe(float32, (rows, features), (features, 1))
+    if layout.size == features and layout.shape[-1:] == (features,):
+        return describe(float32, (1, features), (features, 1))
+    if layout.size == 1:
+        return describe(float32, (1, 1), (1, 1))
+    return None

@@ -1,19 +1,23 @@
-"""Attention block by block: BLAS for the products, compiled rows between, no full score matrix."""
+"""Attention block by block, without the whole matrix of scores."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from hal.dtypes import float32
-from hal.plugin import Signature
-from hal_cpu.jit import address, compile_loop, scores_code
+from hal.plugin import Layout, Signature, broadcast_strides
+from hal_cpu.jit import Geometry, address, attention_code, compile_loop, scores_code
+from hal_cpu.team import symbols
+from hal_cpu.threads import thread_count
 
 __all__ = ["find_attention"]
 
 _BLOCK = 1 << 16
+_WORTH_A_TEAM = 1 << 18
 
 
 def find_attention(signature: Signature) -> Callable[..., None] | None:
@@ -21,17 +25,63 @@ def find_attention(signature: Signature) -> Callable[..., None] | None:
     query, key = signature.inputs[:2]
     if query is None or key is None or query.dtype is not float32 or query.ndim < 3:
         return None
+    rows = max(16, min(128, _BLOCK // key.shape[-2]))
+    return _whole(signature, rows) or _by_block(signature, rows)
+
+
+def _whole(signature: Signature, rows: int) -> Callable[..., None] | None:
+    """Return attention as one compiled loop, or None where there is no product to call in it."""
+    out = signature.outputs[0]
+    query, key, value = signature.inputs[:3]
+    mask = signature.inputs[3] if len(signature.inputs) > 3 else None
+    assert query is not None
+    assert key is not None
+    assert value is not None
+    walked = all(1 in x.strides[-2:] and min(x.strides) >= 0 for x in (query, key, value))
+    if symbols() is None or not walked or out.strides[-1] != 1:
+        return None
+    shape = (*query.shape[:-1], key.shape[-2])
+    seen = None
+    if mask is not None:
+        packed = Layout(float32, mask.shape)
+        seen = Layout(float32, shape, broadcast_strides(mask.shape, packed.strides, shape))
+        if seen.strides[-1] != 1 and shape[-1] > 1:
+            return None
+    causal, scale = bool(signature.attributes["causal"]), float(signature.attributes["scale"])
+    geometry = Geometry(out, query, key, value, seen, rows, causal, scale)
+    blocks = math.prod(query.shape[:-2]) * geometry.blocks
+    large = math.prod(shape) * query.shape[-1] >= _WORTH_A_TEAM
+
+    def run(out: Any, query: Any, key: Any, value: Any, mask: Any = None) -> None:
+        code = compile_loop(attention_code(geometry), 5 + (mask is not None))
+        scratch = np.empty((thread_count(), rows, shape[-1]), np.float32)
+        pointers = [address(x) for x in (out, query, key, value, scratch)]
+        added = None if mask is None else np.ascontiguousarray(_additive(mask))
+        if added is not None:
+            pointers.append(address(added))
+        if large:
+            code.share(blocks, 0, pointers)
+        else:
+            code.run(0, blocks, 0, *pointers)
+
+    return run
+
+
+def _by_block(signature: Signature, rows: int) -> Callable[..., None]:
+    query, key = signature.inputs[:2]
+    assert query is not None
+    assert key is not None
     heads, keys = query.shape[-3], key.shape[-2]
     group = heads // key.shape[-3]
     length = query.shape[-2]
     causal = bool(signature.attributes["causal"])
     scale = float(signature.attributes["scale"])
-    rows = max(16, min(128, _BLOCK // keys))
 
     def run(out: Any, query: Any, key: Any, value: Any, mask: Any = None) -> None:
         code = compile_loop(scores_code(mask is not None, causal, scale), 1 + (mask is not None))
         scratch = np.empty((min(rows, length), keys), np.float32)
-        whole = None if mask is None else _additive(mask, (*query.shape[:-1], keys))
+        shape = (*query.shape[:-1], keys)
+        whole = None if mask is None else np.broadcast_to(_additive(mask), shape)
         ready: tuple[Any, Any] = (None, None)
         for index in np.ndindex(query.shape[:-2]):
             shared = (*index[:-1], index[-1] // group)
@@ -49,14 +99,14 @@ def find_attention(signature: Signature) -> Callable[..., None] | None:
                     if ready[0] != where:
                         ready = where, np.ascontiguousarray(part)
                     pointers.append(address(ready[1]) - back)
-                code(start, stop, keys, *pointers)
+                code.run(start, stop, keys, *pointers)
                 np.matmul(scores, v, out=out[index][start:stop])
 
     return run
 
 
-def _additive(mask: Any, shape: tuple[int, ...]) -> Any:
-    """Return a mask as float32 numbers to add, seen in the shape of the scores."""
+def _additive(mask: Any) -> Any:
+    """Return a mask as float32 numbers to add."""
     if mask.dtype == np.bool_:
-        mask = np.where(mask, np.float32(0), np.float32(-np.inf))
-    return np.broadcast_to(mask, shape)
+        return np.where(mask, np.float32(0), np.float32(-np.inf))
+    return mask

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import threading
 from ctypes import POINTER, c_float, c_int, c_int64, c_size_t, c_void_p
 from functools import cache
 from importlib import metadata
@@ -16,7 +17,10 @@ from typing import Any
 from hal.errors import DeviceError
 from hal_cpu.threads import thread_count
 
-__all__ = ["Argument", "engine", "library", "stream", "version"]
+__all__ = ["TURN", "Argument", "engine", "library", "stream", "version"]
+
+TURN = threading.Lock()
+"""Held while a team works: a second one would only take turns with it on every processor."""
 
 _DISTRIBUTION = "onednn-cpu-gomp"
 _MAJOR = 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hal.dtypes import DType, bfloat16, float16, float32
-from hal_cpu.dnn.library import Argument, engine, library, stream
+from hal_cpu.dnn.library import TURN, Argument, engine, library, stream
 
 __all__ = ["DTYPES", "Descriptor", "PostOp", "Primitive", "describe", "matmul", "packed"]
 
@@ -34,9 +33,6 @@ ELTWISE = {
     "gelu": 0x31,
 }
 BINARY = {"add": 0x1FFF0, "multiply": 0x1FFF1}
-
-# Each primitive keeps all processors busy; two at once would take turns on each of them.
-_turn = threading.Lock()
 
 
 class PostOp(NamedTuple):
@@ -122,7 +118,7 @@ class Primitive:
         place = found.dnnl_memory_set_data_handle
         for memory, address in zip(ready.memories, addresses, strict=True):
             place(memory, address)
-        with _turn:
+        with TURN:
             found.dnnl_primitive_execute(self.handle, stream(), ready.count, ready.array)
         self._ready.append(ready)
 

@@ -7,6 +7,7 @@ import hashlib
 import os
 import tempfile
 import threading
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,47 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 
-__all__ = ["cache_directory", "compile_loop"]
+from hal_cpu.team import TURN, symbols, with_team
+from hal_cpu.threads import share, thread_count
+
+__all__ = ["Loop", "cache_directory", "compile_loop"]
 
 _DIGEST = hashlib.sha256().digest_size
 _lock = threading.Lock()
-_loops: dict[str, Any] = {}
+_loops: dict[str, Loop] = {}
 _engines: list[Any] = []
 
 
-def compile_loop(text: str, arrays: int) -> Any:
-    """Return the function ``loop`` of an LLVM module as a ctypes function.
+class Loop:
+    """A compiled function ``loop(begin, end, size, arrays...)``.
+
+    Attributes
+    ----------
+    run : callable
+        The function, to be called in this thread.
+    team : callable or None
+        ``team(extent, size, threads, arrays...)``, where there is a team of threads.
+    """
+
+    __slots__ = ("run", "team")
+
+    def __init__(self, run: Any, team: Any) -> None:
+        self.run = run
+        self.team = team
+
+    def share(self, extent: int, size: int, pointers: Sequence[int]) -> None:
+        """Run on ``range(extent)``, parts of it on other threads."""
+        if self.team is None:
+            share(lambda begin, end: self.run(begin, end, size, *pointers), extent)
+        elif thread_count() == 1 or extent == 1:
+            self.run(0, extent, size, *pointers)
+        else:
+            with TURN:
+                self.team(extent, size, thread_count(), *pointers)
+
+
+def compile_loop(text: str, arrays: int) -> Loop:
+    """Return the function ``loop`` of an LLVM module, compiled.
 
     Parameters
     ----------
@@ -36,12 +68,17 @@ def compile_loop(text: str, arrays: int) -> Any:
         if text in _loops:
             return _loops[text]
         machine = _machine()
-        name = hashlib.sha256(f"{text}{_processor()}".encode()).hexdigest()
+        together = symbols()
+        if together is not None:
+            for symbol, place in together.items():
+                llvm.add_symbol(symbol, place)
+        whole = text if together is None else with_team(text, arrays)
+        name = hashlib.sha256(f"{whole}{_processor()}".encode()).hexdigest()
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
         path = cache_directory() / f"{name}.o"
         code = _read(path)
         if code is None:
-            module = llvm.parse_assembly(text)
+            module = llvm.parse_assembly(whole)
             module.verify()
             _optimise(module, machine)
             code = machine.emit_object(module)
@@ -49,9 +86,13 @@ def compile_loop(text: str, arrays: int) -> Any:
         engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         engine.finalize_object()
         _engines.append(engine)  # its memory is the code's
-        address = engine.get_function_address("loop")
         numbers, pointers = [ctypes.c_int64] * 3, [ctypes.c_void_p] * arrays
-        _loops[text] = ctypes.CFUNCTYPE(None, *numbers, *pointers)(address)
+        run = ctypes.CFUNCTYPE(None, *numbers, *pointers)(engine.get_function_address("loop"))
+        team = None
+        if together is not None:
+            kind = ctypes.CFUNCTYPE(None, *numbers[:2], ctypes.c_int, *pointers)
+            team = kind(engine.get_function_address("team"))
+        _loops[text] = Loop(run, team)
         return _loops[text]
 
 

@@ -9,16 +9,17 @@ from typing import Any
 from hal.ops import Operator
 from hal.plugin import Kernel, Layout, Signature
 from hal_cpu.jit.chains import chain_module
-from hal_cpu.jit.engine import compile_loop
+from hal_cpu.jit.engine import Loop, compile_loop
 from hal_cpu.jit.rows import ROWS, find_rows
 from hal_cpu.jit.scalar import NotVectorised
-from hal_cpu.threads import share
+from hal_cpu.team import symbols
 
 __all__ = ["address", "find_loop"]
 
 _ALONE = {"gelu", "silu", "sigmoid", "mish", "softplus", "hard_swish", "erf"}
 _LARGE = {"where"}  # NumPy's way is as good until the compiler's time is made up for.
 _WORTH_SHARING = 1 << 18
+_WORTH_A_TEAM = 1 << 14
 
 
 def find_loop(op: Operator, signature: Signature) -> Kernel | None:
@@ -43,7 +44,8 @@ def find_loop(op: Operator, signature: Signature) -> Kernel | None:
     if not extent:
         return None
     arrays = len(signature.outputs) + sum(x is not None for x in signature.inputs)
-    large = signature.outputs[0].size >= _WORTH_SHARING
+    # A team that is there already is called up sooner than threads are woken.
+    large = signature.outputs[0].size >= (_WORTH_SHARING if symbols() is None else _WORTH_A_TEAM)
     return Kernel(_caller(code, arrays, extent, size, large))
 
 
@@ -72,18 +74,18 @@ def address(array: Any) -> int:
     return found
 
 
-def _caller(code: str, arrays: int, extent: int, size: int, large: bool) -> Callable[..., None]:
-    compiled: list[Any] = []
+def _caller(text: str, arrays: int, extent: int, size: int, large: bool) -> Callable[..., None]:
+    compiled: list[Loop] = []
 
     def into(stream: Any, outs: Sequence[Any], ins: Sequence[Any]) -> None:
         # Compiled at the first run: many kernels are asked for and never run.
         if not compiled:
-            compiled.append(compile_loop(code, arrays))
-        run = compiled[0]
+            compiled.append(compile_loop(text, arrays))
+        code = compiled[0]
         pointers = [address(x) for x in outs] + [address(x) for x in ins if x is not None]
         if large:
-            share(lambda begin, end: run(begin, end, size, *pointers), extent)
+            code.share(extent, size, pointers)
         else:
-            run(0, extent, size, *pointers)
+            code.run(0, extent, size, *pointers)
 
     return into

@@ -49,7 +49,9 @@ class Nest:
         self.strides = joined if sizes else [[0] for _ in layouts]
 
 
-def function(module: ir.Module, layouts: Sequence[Layout]) -> tuple[ir.Function, ir.IRBuilder]:
+def function(
+    module: ir.Module, layouts: Sequence[Layout], name: str = "loop"
+) -> tuple[ir.Function, ir.IRBuilder]:
     """Return a new function ``loop(begin, end, size, arrays...)`` and a builder at its start.
 
     Raises
@@ -62,7 +64,7 @@ def function(module: ir.Module, layouts: Sequence[Layout]) -> tuple[ir.Function,
             raise NotVectorised(f"{layout.dtype}")
     pointers = [ir.PointerType(MEMORY[x.dtype]) for x in layouts]
     kind = ir.FunctionType(ir.VoidType(), [I64, I64, I64, *pointers])
-    made = ir.Function(module, kind, "loop")
+    made = ir.Function(module, kind, name)
     for argument in made.args[3:]:
         argument.add_attribute("noalias")
     return made, ir.IRBuilder(made.append_basic_block())

@@ -15,7 +15,7 @@ from hal_cpu.jit.loops import I64, at, function, loop
 from hal_cpu.jit.real import exp, intrinsic, number
 from hal_cpu.jit.scalar import NotVectorised
 
-__all__ = ["ROWS", "find_rows", "scores_code"]
+__all__ = ["ROWS", "add_scores", "find_rows", "scores_code"]
 
 _ANY_ORDER = ["reassoc", "nsz"]
 _ROW = Layout(float32, (1,))
@@ -153,10 +153,23 @@ def scores_code(masked: bool, causal: bool, scale: float) -> str:
     becomes zeros.
     """
     module = ir.Module("scores")
-    made, b = function(module, [_ROW] * (1 + masked))
+    add_scores(module, "loop", masked, causal, scale)
+    return str(module)
+
+
+def add_scores(
+    module: ir.Module,
+    name: str,
+    masked: bool,
+    causal: bool,
+    scale: float,
+    mask_step: int | None = None,
+) -> ir.Function:
+    """Add that function to a module; ``mask_step`` is from a row of the mask to the next."""
+    made, b = function(module, [_ROW] * (1 + masked), name)
     begin, end, size, *pointers = made.args
     with loop(b, begin, end) as index:
-        mask = at(b, pointers[-1], [index], [size])
+        mask = at(b, pointers[-1], [index], [size if mask_step is None else mask_step])
         row = _Row(b, index, size, dict.fromkeys(("out", "x"), pointers[0]) | _NO_WEIGHTS)
         last = b.add(index, ir.Constant(I64, 1))
         short = b.icmp_signed("<", last, size)
@@ -185,7 +198,7 @@ def scores_code(masked: bool, causal: bool, scale: float) -> str:
             with loop(b, row.size, size) as i:
                 b.store(number(0.0), b.gep(row.out, [i]))
     b.ret_void()
-    return str(module)
+    return made
 
 
 _NO_WEIGHTS: dict[str, Any] = {"weight": None, "bias": None}

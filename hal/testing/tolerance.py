@@ -52,8 +52,8 @@ _STEPS: dict[str, float] = {
 }  # fmt: skip
 _LINEAR = frozenset(
     {
-        "sum", "mean", "cumulative_sum", "matmul", "linear", "convolution",
-        "convolution_transpose", "average_pool", "adaptive_average_pool",
+        "sum", "mean", "cumulative_sum", "matmul", "linear", "linear_fused",
+        "convolution", "convolution_transpose", "average_pool", "adaptive_average_pool",
     }
 )  # fmt: skip
 _CANCELLING = frozenset({"logaddexp"})
@@ -123,7 +123,7 @@ def bound(
     if exact(op, attributes, calculated):
         return np.zeros_like(size)
     eps, work = epsilon(dtype), working_epsilon(dtype)
-    if op.name == "fused":
+    if op.name in ("fused", "linear_fused"):
         work = eps  # Each step may be rounded to the dtype, or none but the last.
     elif op.family in ("elementwise", "creation") and op.name not in _CANCELLING:
         steps = _STEPS.get(op.name, 4.0)
@@ -193,7 +193,7 @@ def terms(op: Operator, attributes: Mapping[str, Any], inputs: Sequence[Any], ex
     first = inputs[0] if inputs else None
     if first is None:
         return 1
-    if op.name in ("matmul", "linear", "quantized_linear"):
+    if op.name in ("matmul", "linear", "linear_fused", "quantized_linear"):
         return int(max(first.shape[-1], 1))
     if op.name.startswith("convolution"):
         weight = inputs[1].shape

@@ -15,6 +15,7 @@ from hal.program.passes import (
     find_attention,
     fold_constants,
     fuse_elementwise,
+    fuse_epilogues,
     join_biases,
     merge_linears,
     name_linears,
@@ -357,6 +358,54 @@ def test_a_bias_stays_where_no_chain_follows(fusing):
     ):
         before = recorded(function, x)
         assert names(split_biases(before, x.device)) == names(before)
+
+
+class Joining(Fusing):
+    """A runtime that has a kernel for products with chains as well."""
+
+    def kernel(self, op, signature):
+        if op.name != "linear_fused":
+            return super().kernel(op, signature)
+
+        def into(stream, outputs, inputs):
+            outputs[0][...] = op.reference(*inputs, **signature.attributes)
+
+        return Kernel(into)
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda y, r: [hal.nn.gelu(y) + r], ["linear_fused"]),
+        (lambda y, r: [r * hal.nn.relu(y)], ["linear_fused"]),
+        (lambda y, r: [r + y], ["linear_fused"]),
+        (lambda y, r: [y * y], ["linear_fused"]),
+        (lambda y, r: [hal.nn.gelu(y) + r, y], ["linear", "fused"]),
+        (lambda y, r: [hal.nn.softmax(y, -1)], ["linear", "softmax"]),
+        (lambda y, r: [hal.nn.relu(y.mT)], ["linear", "relu"]),
+        (lambda y, r: [y + r[:, None, :]], ["linear", "add"]),
+    ],
+)
+def test_what_follows_a_product_is_done_where_it_is_stored(cpu, monkeypatch, function, expected):
+    monkeypatch.setattr(cpu, "_runtime", Joining(cpu.runtime))
+    x, weight, bias, r = random(3, 8), random(6, 8, seed=1), random(6, seed=2), random(3, 6, seed=3)
+    before = recorded(lambda x: function(hal.nn.linear(x, weight, bias), r), x)
+    after = fuse_epilogues(fuse_elementwise(before, cpu), cpu)
+    assert names(after) == expected
+    agrees(before, after, x)
+
+
+def test_a_product_is_not_moved_behind_a_write_into_what_it_reads(cpu, monkeypatch):
+    monkeypatch.setattr(cpu, "_runtime", Joining(cpu.runtime))
+    weight = random(6, 8, seed=1)
+
+    def function(x):
+        y = hal.nn.linear(x, weight)
+        x[...] = 0.0
+        return [hal.nn.relu(y)]
+
+    before = recorded(function, random(3, 8))
+    assert names(fuse_epilogues(before, cpu)) == names(before)
 
 
 IN_PARTS = {

@@ -3,6 +3,7 @@
 from hal.program.passes.common import common_subexpressions
 from hal.program.passes.convolutions import fold_padding, fold_scales
 from hal.program.passes.dead import dead_code
+from hal.program.passes.epilogues import fuse_epilogues
 from hal.program.passes.fold import fold_constants
 from hal.program.passes.fuse import fuse_elementwise
 from hal.program.passes.gelu import expand_powers, find_gelu
@@ -28,6 +29,7 @@ __all__ = [
     "fold_padding",
     "fold_scales",
     "fuse_elementwise",
+    "fuse_epilogues",
     "join_biases",
     "merge_linears",
     "name_linears",

@@ -26,7 +26,7 @@ def fuse_epilogues(program: Program, device: Device) -> Program:
     for position, call in enumerate(program.calls):
         if call.op is _LINEAR and not call.host:
             out = call.outputs[0]
-            if out.buffer in single and len(reads.get(out.buffer, ())) == 1:
+            if out.buffer in single and len(set(reads.get(out.buffer, ()))) == 1:
                 products[out.buffer] = position
             continue
         found = next((x for x in call.inputs if x is not None and x.buffer in products), None)

@@ -1,4 +1,4 @@
-"""Samples of chains of elementwise operators that are run as one."""
+"""Samples of chains of elementwise operators that are run as one, alone or behind a product."""
 
 from __future__ import annotations
 
@@ -40,3 +40,31 @@ def fused(op: Operator, dtype: DType) -> Iterator[Sample]:
         if count == 2 and len(results) == 1:
             given = Input((3, 4), unit), Input((4,), positive)
             yield Sample(given, attributes, f"{names}, broadcast")
+
+
+# The first number is the product, those behind it are other inputs, then come the steps.
+_BEHIND: tuple[tuple[tuple[tuple[int, ...], ...], Steps, tuple[int, ...]], ...] = (
+    ((), (("gelu", (0,), (("approximate", "none"),)),), (1,)),
+    (((4,),), (("add", (0, 1), ()), ("relu", (2,), ())), (3,)),
+    (((5, 4),), (("silu", (0,), ()), ("add", (1, 2), ())), (3,)),
+    (((), (5, 4)), (("multiply", (0, 1), ()), ("add", (2, 3), ())), (4,)),
+    (((5, 1),), (("add", (0, 1), ()), ("multiply", (2, 0), ())), (3,)),
+)
+
+
+@sampler("linear_fused")
+def linear_fused(op: Operator, dtype: DType) -> Iterator[Sample]:
+    """Yield products with and without bias, followed by activations and other operands."""
+    if dtype.kind != "float":
+        return
+    for others, steps, results in _BEHIND:
+        names = " ".join(step[0] for step in steps)
+        attributes = {"steps": steps, "results": results}
+        behind = [Input(shape) for shape in others]
+        for bias in (None, Input((4,))):
+            yield Sample((Input((5, 7)), Input((4, 7)), bias, *behind), attributes, names)
+        given = Input((5, 7)), Input((4, 7)), Input((4,)), *behind
+        yield Sample(given, attributes, names, layouts=True)
+    steps = (("add", (0, 1), ()), ("gelu", (2,), (("approximate", "tanh"),)))
+    wide = Input((65, 127)), Input((129, 127)), Input((129,)), Input((65, 129))
+    yield Sample(wide, {"steps": steps, "results": (3,)}, "add gelu", large=True)

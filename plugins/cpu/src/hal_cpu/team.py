@@ -10,9 +10,9 @@ import ctypes
 from functools import cache
 from typing import Any
 
-from hal_cpu.dnn.library import TURN, library
+from hal_cpu.dnn.library import library
 
-__all__ = ["TURN", "symbols", "with_team"]
+__all__ = ["symbols", "with_team"]
 
 _NAMES = ("GOMP_parallel", "omp_get_num_threads", "omp_get_thread_num")
 

@@ -29,6 +29,11 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(thread_count() - 1, thread_name_prefix="hal-cpu")
 
 
+# A child process has none of its parent's threads.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
 def share(work: Callable[[int, int], None], extent: int) -> None:
     """Run ``work(begin, end)`` on parts of ``range(extent)``, one of them in this thread."""
     parts = min(thread_count(), extent)

@@ -2,6 +2,7 @@
 
 from hal_cpu.dnn.library import library, version
 from hal_cpu.dnn.primitive import DTYPES, Descriptor, PostOp, Primitive, describe, matmul, packed
+from hal_cpu.dnn.turn import together
 
 __all__ = [
     "DTYPES",
@@ -12,5 +13,6 @@ __all__ = [
     "library",
     "matmul",
     "packed",
+    "together",
     "version",
 ]

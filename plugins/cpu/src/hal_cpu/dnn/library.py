@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import threading
 from ctypes import POINTER, c_float, c_int, c_int64, c_size_t, c_void_p
 from functools import cache
 from importlib import metadata
@@ -17,10 +16,7 @@ from typing import Any
 from hal.errors import DeviceError
 from hal_cpu.threads import thread_count
 
-__all__ = ["TURN", "Argument", "engine", "library", "stream", "version"]
-
-TURN = threading.Lock()
-"""Held while a team works: a second one would only take turns with it on every processor."""
+__all__ = ["Argument", "engine", "library", "stream", "version"]
 
 _DISTRIBUTION = "onednn-cpu-gomp"
 _MAJOR = 3
@@ -34,9 +30,6 @@ _STATUS = {
     5: "runtime error",
     6: "not required",
 }
-
-
-_forked: list[bool] = []
 
 
 class Argument(ctypes.Structure):
@@ -93,7 +86,7 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
 @cache
 def library() -> Any | None:
     """Return oneDNN as a ctypes library whose functions raise, or None where it is not there."""
-    path = None if _forked else _find()
+    path = _find()
     if path is None:
         return None
     try:
@@ -108,8 +101,6 @@ def library() -> Any | None:
         function.restype, function.argtypes = result, arguments
         if result is c_int and name != "dnnl_memory_desc_equal":
             function.errcheck = _checked(name)
-    # A child process has none of the threads that its parent's teams were made of.
-    os.register_at_fork(after_in_child=_forget)
     return found
 
 
@@ -147,11 +138,6 @@ def _checked(name: str) -> Any:
         return code
 
     return check
-
-
-def _forget() -> None:
-    _forked.append(True)
-    library.cache_clear()
 
 
 def version() -> str:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hal.dtypes import DType, bfloat16, float16, float32
-from hal_cpu.dnn.library import TURN, Argument, engine, library, stream
+from hal_cpu.dnn.library import Argument, engine, library, stream
+from hal_cpu.dnn.turn import together
 
 __all__ = ["DTYPES", "Descriptor", "PostOp", "Primitive", "describe", "matmul", "packed"]
 
@@ -118,8 +119,8 @@ class Primitive:
         place = found.dnnl_memory_set_data_handle
         for memory, address in zip(ready.memories, addresses, strict=True):
             place(memory, address)
-        with TURN:
-            found.dnnl_primitive_execute(self.handle, stream(), ready.count, ready.array)
+        execute = found.dnnl_primitive_execute
+        together(execute, self.handle, stream(), ready.count, ready.array)
         self._ready.append(ready)
 
     def __del__(self) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 
-from hal_cpu.team import TURN, symbols, with_team
+from hal_cpu.dnn import together
+from hal_cpu.team import symbols, with_team
 from hal_cpu.threads import share, thread_count
 
 __all__ = ["Loop", "cache_directory", "compile_loop"]
@@ -50,8 +51,7 @@ class Loop:
         elif thread_count() == 1 or extent == 1:
             self.run(0, extent, size, *pointers)
         else:
-            with TURN:
-                self.team(extent, size, thread_count(), *pointers)
+            together(self.team, extent, size, thread_count(), *pointers)
 
 
 def compile_loop(text: str, arrays: int) -> Loop:

@@ -1,0 +1,193 @@
+"""Products by oneDNN are NumPy's, with and without what follows them, in any thread and process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import scipy.special
+
+import hal
+from hal.ops import operators
+from hal.plugin import Layout, Signature
+from hal_cpu.dnn import describe, library, matmul, packed, version
+from hal_cpu.jit import address
+from hal_cpu.products import find_product
+
+needed = pytest.mark.skipif(library() is None, reason="oneDNN has no build for this platform")
+
+
+def drawn(*shape):
+    return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
+
+
+def near(found, expected):
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@needed
+def test_the_library_is_of_the_version_its_functions_are_declared_for():
+    assert version().split(".")[0] == "3"
+
+
+@pytest.mark.parametrize("chosen", ["0", "/no/such/library.so", ""])
+def test_products_are_the_same_with_and_without_the_library(chosen):
+    code = """
+import hal, numpy as np
+from hal_cpu.dnn import version
+x = hal.asarray(np.sin(np.arange(128 * 96, dtype=np.float32)).reshape(128, 96), device="cpu:0")
+f = hal.compile(lambda x: hal.nn.gelu(hal.nn.linear(x, x)) + hal.nn.softmax(x @ x.mT))
+print(bool(version()), *[f"{v:.4f}" for v in f(x)[:2, :40].numpy().ravel()])
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "HAL_ONEDNN": chosen},
+        capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    assert found[0] == str(not chosen and library() is not None)
+    x = np.sin(np.arange(128 * 96, dtype=np.float32)).reshape(128, 96).astype(np.float64)
+    product = x @ x.T
+    gelu = product * (1 + scipy.special.erf(product / np.sqrt(2))) / 2
+    expected = (gelu + scipy.special.softmax(product, axis=-1))[:2, :40]
+    near(np.asarray(found[1:], float), expected.ravel())
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ((64, 48), (48, 40)),
+        ((3, 33, 65), (3, 65, 31)),
+        ((2, 3, 16, 96), (96, 64)),
+        ((32, 96), (2, 3, 96, 16)),
+        ((2, 1, 32, 40), (1, 5, 40, 32)),
+        ((1, 300), (300, 300)),
+    ],
+)
+def test_a_product_is_numpys(a, b):
+    x, y = drawn(*a), drawn(*b)
+    found = hal.asarray(x, device="cpu:0") @ hal.asarray(y, device="cpu:0")
+    near(found.numpy(), np.matmul(x.astype(np.float64), y))
+
+
+def test_operands_may_lie_in_memory_in_any_way():
+    x = hal.asarray(drawn(40, 60, 50), device="cpu:0")
+    whole = x.numpy()
+    for view in (
+        lambda a: a[::2, :, ::-1],
+        lambda a: a.swapaxes(1, 2) if isinstance(a, np.ndarray) else a.mT,
+        lambda a: a[:, 10:40, 5:45],
+    ):
+        left, expected = view(x), view(whole)
+        right = left.mT
+        near((left @ right).numpy(), expected @ expected.swapaxes(1, 2))
+
+
+def signature(name, *shapes, **attributes):
+    op = operators[name]
+    inputs = tuple([None if s is None else Layout(hal.float32, s) for s in shapes])
+    inference = op.infer(inputs, attributes)
+    outputs = tuple([Layout(*o) for o in inference.outputs])
+    return op, Signature(inputs, outputs, inference.attributes)
+
+
+GELU = (("add", (0, 1), ()), ("gelu", (2,), (("approximate", "none"),)))
+
+
+@needed
+@pytest.mark.parametrize(
+    ("others", "steps", "fits"),
+    [
+        ([(64,)], GELU, True),
+        ([(96, 64)], (("silu", (0,), ()), ("add", (1, 2), ())), True),
+        ([(96, 64)], (("silu", (0,), ()), ("multiply", (2, 1), ())), True),
+        ([(96, 64)], (("subtract", (0, 1), ()),), False),
+        ([], (("multiply", (0, 0), ()),), False),
+        ([], (("relu", (0,), ()), ("add", (0, 1), ())), False),
+        ([(64,)], (("relu", (1,), ()), ("add", (0, 2), ())), False),
+        ([(96, 1)], (("add", (0, 1), ()),), False),
+    ],
+)
+def test_a_chain_is_taken_where_it_leads_from_step_to_step(others, steps, fits):
+    results = (len(others) + len(steps),)
+    given = signature(
+        "linear_fused", (96, 80), (64, 80), None, *others, steps=steps, results=results
+    )
+    assert (find_product(*given, None) is not None) == fits
+
+
+@needed
+def test_weights_that_never_change_are_packed_once():
+    op, given = signature("linear", (3, 200), (300, 200), (300,))
+    x, weight, bias = drawn(3, 200), drawn(300, 200), drawn(300)
+    kernel = find_product(op, given, None)
+    assert kernel is None  # Few rows by weights as they lie are NumPy's.
+    op, given = signature("linear", (30, 200), (300, 200), (300,))
+    kernel = find_product(op, given, None)
+    assert kernel.prepare([None, None, bias]) is None
+    into = kernel.prepare([None, weight, None])
+    x, out = drawn(30, 200), np.empty((30, 300), np.float32)
+    into(None, [out], [x, weight, bias])
+    near(out, x.astype(np.float64) @ weight.T + bias)
+
+
+@needed
+def test_packing_keeps_every_weight():
+    weight = drawn(70, 50)
+    given = describe(hal.float32, (50, 70), (1, 50))
+    source, result = (describe(hal.float32, s, (s[1], 1)) for s in ((1, 50), (1, 70)))
+    primitive = matmul(source, describe(hal.float32, (50, 70), None), result)
+    kept = packed(primitive, given, address(weight))
+    out = np.empty((1, 70), np.float32)
+    for row in range(50):
+        one = np.zeros((1, 50), np.float32)
+        one[0, row] = 1
+        primitive.run(address(one), kept.ctypes.data, address(out))
+        np.testing.assert_array_equal(out[0], weight[:, row])
+
+
+def test_a_program_runs_in_many_threads_at_once():
+    weight = hal.asarray(drawn(128, 96), device="cpu:0")
+    program = hal.compile(lambda x: hal.nn.gelu(hal.nn.linear(x, weight)))
+    inputs = [hal.asarray(drawn(64, 96) + n, device="cpu:0") for n in range(4)]
+    expected = [program(x).numpy() for x in inputs]
+    wrong = []
+
+    def work(n):
+        for _ in range(30):
+            if not np.array_equal(program(inputs[n]).numpy(), expected[n]):
+                wrong.append(n)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_process_calculates_with_threads_of_its_own():
+    weight = hal.asarray(drawn(256, 96), device="cpu:0")
+    program = hal.compile(lambda x: hal.nn.gelu(hal.nn.linear(x, weight)))
+    x = hal.asarray(drawn(256, 96), device="cpu:0")
+    expected = program(x).numpy()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if np.array_equal(program(x).numpy(), expected) else 1)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        time.sleep(0.01)
+    else:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        pytest.fail("the child process hangs")
+    assert status == 0
+    np.testing.assert_array_equal(program(x).numpy(), expected)

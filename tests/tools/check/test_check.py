@@ -172,7 +172,7 @@ def test_the_prediction_names_what_bounds_it_and_which_nodes_take_the_time(toy):
     weight = numpy_helper.from_array(np.zeros((4096, 4096), np.float32), "w")
     nodes = [
         helper.make_node("MatMul", ["x", "w"], ["h"], name="large"),
-        helper.make_node("Neg", ["h"], ["y"], name="small"),
+        helper.make_node("Softmax", ["h"], ["y"], name="small"),
     ]
     info = [helper.make_tensor_value_info(name, 1, [512, 4096]) for name in "xy"]
     graph = helper.make_graph(nodes, "net", info[:1], info[1:], [weight])

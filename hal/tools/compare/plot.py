@@ -13,6 +13,7 @@ __all__ = ["svg"]
 
 WIDTH, HEIGHT = 960, 320
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 14, 40
+DECADES = 12
 
 Place = Callable[[float], float]
 
@@ -20,9 +21,9 @@ Place = Callable[[float], float]
 def svg(rows: Sequence[Row]) -> str:
     """Return a picture: a value's place in the run against its error, on a logarithmic scale.
 
-    Errors are relative to the largest element; NaN and infinities on one side alone are at the top.
-    Dots are what a node introduces, the line is what it inherits, and dots that are not allowed are
-    large.
+    Errors are relative to the largest element; NaN and infinities on one side alone are at the top,
+    what is less than a trillionth of the largest error at the bottom. Dots are what a node
+    introduces, the line is what it inherits, and dots that are not allowed are large.
 
     Examples
     --------
@@ -32,15 +33,15 @@ def svg(rows: Sequence[Row]) -> str:
     """
     measured = [d for row in rows for d in (row.introduced, row.inherited) if d is not None]
     errors = [d.severity for d in measured if isfinite(d.severity) and d.severity]
-    low = floor(log10(min(errors, default=1e-7)))
-    high = max(ceil(log10(max(errors, default=1.0))), low + 1)
+    high = ceil(log10(max(errors, default=1.0)))
+    low = min(max(floor(log10(min(errors, default=1e-7))), high - DECADES), high - 1)
     span = WIDTH - LEFT - RIGHT
 
     def across(position: float) -> float:
         return LEFT + span * (position + 0.5) / max(len(rows), 1)
 
     def up(exponent: float) -> float:
-        exponent = min(exponent, high)
+        exponent = min(max(exponent, low), high)
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (exponent - low) / (high - low)
 
     parts = [

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -64,3 +65,11 @@ def test_infinity_on_one_side_is_at_the_top_of_the_plot_and_first_in_the_table(b
     picture = ElementTree.fromstring(svg(found.rows))
     dots = picture.findall("{http://www.w3.org/2000/svg}circle")
     assert min(float(dot.get("cy")) for dot in dots) == 14
+
+
+def test_an_error_far_below_the_others_does_not_flatten_the_plot(bent, network):
+    bent["tanh"] = lambda given, result: result + np.float32(0.1)
+    rows = compare(network, "bent:0", "cpu:0").rows
+    rows[0].introduced = replace(rows[0].introduced, unequal=1, scaled=1e-30)
+    exponents = [int(n) for n in re.findall(r"1e(-?\d+)</text>", svg(rows))]
+    assert max(exponents) - min(exponents) <= 12

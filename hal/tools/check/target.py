@@ -158,10 +158,9 @@ def _named(backend: Backend, architecture: str, op: Operator, signature: Signatu
 
 def _chip(found: Device) -> Chip | None:
     """Return the figures of a device that is there, by its backend and architecture."""
+    if found.chip is not None:
+        return found.chip
     chips = known_chips()
-    emulates = found.info.properties.get("chip")
-    if emulates in chips:
-        return chips[str(emulates)]
     alike = [
         chip
         for chip in chips.values()

@@ -145,6 +145,14 @@ def test_a_dtype_that_the_matrix_unit_lacks_says_what_to_allow():
     assert bench.run("matmul", [[1 + 2**-12]], [[1]], precision="medium").tolist() == [[1]]
 
 
+def test_what_the_backend_refuses_is_refused_in_its_words():
+    figures = {"matrix": {hal.float16: 1e12}, "products": {hal.float32: {"medium": "float16"}}}
+    bench = Bench(lambda op, signature: Offer(False, "the cube says no"), **figures)
+    with pytest.raises(hal.Unsupported, match="the cube says no"):
+        bench.kernel("matmul", (2, 2), (2, 2), precision="high")
+    assert bench.kernel("matmul", (2, 2), (2, 2), precision="medium") is None
+
+
 def test_arithmetic_flushes_subnormal_numbers_and_copies_keep_them():
     tiny = np.float32([1e-39])
     flushing, keeping = Bench(flush_subnormals=True), Bench()

@@ -73,12 +73,12 @@ def find_work(chip: Chip, offers: Offers | None, op: Operator, signature: Signat
         When the chip's backend refuses the call, or its matrix unit the dtype.
     """
     offer = None if offers is None else offers(op, signature)
-    if offer is None:
-        _check_product(chip, op, signature)
-        if op.name == "fused":
+    if offer is None or not offer.native:
+        refusal = _refusal(chip, op, signature)
+        if refusal:
+            raise Unsupported(refusal if offer is None else offer.detail)
+        if offer is not None or op.name == "fused":
             return None
-    elif not offer.native:
-        return None
     run = _plain(op, signature)
     if run is None:
         return None
@@ -110,18 +110,19 @@ def _rounding(chip: Chip, signature: Signature) -> str:
     return chip.products.get(dtype, {}).get(precision, "")
 
 
-def _check_product(chip: Chip, op: Operator, signature: Signature) -> None:
-    dtype = _first(signature)
+def _refusal(chip: Chip, op: Operator, signature: Signature) -> str:
+    """Return why the chip's matrix unit refuses a product at this precision, or nothing."""
     precision = signature.attributes.get("precision")
-    if precision is None or dtype is not float32 or dtype in chip.matrix:
-        return
-    allowed = chip.products.get(dtype)
-    if allowed and precision not in allowed:
-        setting, rounding = next(iter(allowed.items()))
-        raise Unsupported(
-            f"{op.name}: the matrix unit of {chip.description} does not multiply {dtype}; allow "
-            f"{rounding} products with hal.precision({setting!r}), or convert the tensors"
-        )
+    if precision is None or _first(signature) is not float32 or float32 in chip.matrix:
+        return ""
+    allowed = chip.products.get(float32)
+    if not allowed or precision in allowed:
+        return ""
+    setting, rounding = next(iter(allowed.items()))
+    return (
+        f"{op.name}: the matrix unit of {chip.description} does not multiply float32; allow "
+        f"{rounding} products with hal.precision({setting!r}), or convert the tensors"
+    )
 
 
 def _product(op: Operator, signature: Signature, rounding: str, run: Run) -> Run:

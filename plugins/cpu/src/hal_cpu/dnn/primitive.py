@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -64,10 +65,10 @@ class Descriptor:
         """Return how much memory such an array takes."""
         return int(_library().dnnl_memory_desc_get_size(self.handle))
 
-    def __del__(self) -> None:
-        found = library()
-        if found is not None:
-            found.dnnl_memory_desc_destroy(self.handle)
+    # Python forgets what modules hold before it forgets objects.
+    def __del__(self, ending: Any = sys.is_finalizing) -> None:
+        if not ending():
+            _library().dnnl_memory_desc_destroy(self.handle)
 
 
 def describe(dtype: DType, shape: Sequence[int], strides: Sequence[int] | None) -> Descriptor:
@@ -123,11 +124,10 @@ class Primitive:
         together(execute, self.handle, stream(), ready.count, ready.array)
         self._ready.append(ready)
 
-    def __del__(self) -> None:
-        found = library()
-        if found is not None:
-            found.dnnl_primitive_destroy(self.handle)
-            found.dnnl_primitive_desc_destroy(self._description)
+    def __del__(self, ending: Any = sys.is_finalizing) -> None:
+        if not ending():
+            _library().dnnl_primitive_destroy(self.handle)
+            _library().dnnl_primitive_desc_destroy(self._description)
 
 
 class _Ready:
@@ -150,11 +150,10 @@ class _Ready:
         self.count = len(listed)
         self.array = (Argument * self.count)(*listed)
 
-    def __del__(self) -> None:
-        found = library()
-        if found is not None:
+    def __del__(self, ending: Any = sys.is_finalizing) -> None:
+        if not ending():
             for memory in self._own:
-                found.dnnl_memory_destroy(memory)
+                _library().dnnl_memory_destroy(memory)
 
 
 def matmul(

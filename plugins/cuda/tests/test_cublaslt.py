@@ -141,7 +141,7 @@ class RecordingLibrary:
         self.MatmulDescAttribute = Names()
         self.MatrixLayoutAttribute = Names()
         self.MatmulPreferenceAttribute = Names()
-        self.Epilogue = SimpleNamespace(DEFAULT=1, BIAS=4)
+        self.Epilogue = SimpleNamespace(DEFAULT=1, BIAS=4, RELU=2, RELU_BIAS=6, GELU_BIAS=36)
         self.set = {}
         self.layouts = []
         self.started = []
@@ -196,7 +196,7 @@ def test_the_library_is_told_what_the_descriptors_say():
     assert api.set["preference", "MIN_ALIGNMENT_A_BYTES"] == [16]
     made.start(SimpleNamespace(handle=7), 0x9000, (0x100, 0x200, 0x300, 0x400), 2)
     (started,) = api.started
-    assert api.set["product", "BIAS_POINTER"] == [0x400]
+    assert api.set["product", "BIAS_POINTER"][-1] == 0x400
     assert started[3] == 0x300, "the weight comes first"
     assert started[5] == 0x200
     assert started[8] == started[10] == 0x100
@@ -240,3 +240,56 @@ def test_an_own_kernel_takes_what_the_library_has_no_algorithm_for():
     start(kernel, 0x100, 0x202, 0x300)
     assert not api.started
     assert driver.launch.called
+
+
+def behind(step, *options, bias=True, others=()):
+    """Return a product with an activation behind it, as a program's fusion asks for it."""
+    x, weight = Layout(hal.float16, (3, 4)), Layout(hal.float16, (5, 4))
+    inputs = (x, weight, Layout(hal.float16, (5,)) if bias else None, *others)
+    chain = {"steps": ((step, (0,), options),), "results": (1 + len(others),)}
+    out = (Layout(hal.float16, (3, 5)),)
+    return Signature(inputs, out, {"precision": "highest", **chain})
+
+
+def fused_by(library, asked):
+    driver = MagicMock(multiprocessors=2)
+    driver.products.return_value = library
+    driver.workspace.return_value = 0x9000
+    return product(driver, SimpleNamespace(name="linear_fused"), asked), driver
+
+
+@pytest.mark.parametrize(
+    ("asked", "epilogue"),
+    [
+        (behind("relu"), 6),
+        (behind("relu", bias=False), 2),
+        (behind("gelu", ("approximate", "tanh")), 36),
+    ],
+)
+def test_an_activation_is_done_by_the_library_as_it_stores_the_product(asked, epilogue):
+    api = RecordingLibrary()
+    kernel, _ = fused_by(CublasLt(api, Names(), Names()), asked)
+    assert api.set["product", "EPILOGUE"] == [epilogue]
+    start(kernel, 0x100, 0x200, 0x300, 0x400)
+    assert len(api.started) == 1
+
+
+def test_chains_that_the_library_does_not_know_are_left_alone():
+    library = CublasLt(RecordingLibrary(), Names(), Names())
+    other = Layout(hal.float16, (3, 5))
+    for asked in (
+        behind("gelu", ("approximate", "none")),
+        behind("tanh"),
+        behind("add", others=(other,)),
+    ):
+        assert fused_by(library, asked)[0] is None
+    assert fused_by(None, behind("relu"))[0] is None
+
+
+def test_without_an_algorithm_the_activation_follows_an_own_product():
+    api = RecordingLibrary()
+    kernel, driver = fused_by(CublasLt(api, Names(), Names()), behind("relu"))
+    api.algorithms = 0
+    start(kernel, 0x100, 0x202, 0x300, 0x400)
+    assert not api.started
+    assert driver.launch.call_count == 2

@@ -93,6 +93,8 @@ class Call(NamedTuple):
         Where each call starts in result, left and right, in elements: one for each matrix of the
         outer axes of a batch that has several.
     bias : bool
+    activation : str
+        What is applied to the result: ``"RELU"``, ``"GELU"`` (by tanh), or nothing.
     """
 
     element: str
@@ -104,9 +106,17 @@ class Call(NamedTuple):
     batch: int
     offsets: tuple[tuple[int, ...], ...]
     bias: bool
+    activation: str = ""
+
+    @property
+    def epilogue(self) -> str:
+        """The library's name for what follows the product."""
+        return "_".join(filter(None, (self.activation, "BIAS" if self.bias else ""))) or "DEFAULT"
 
 
-def describe(problem: Problem, dtype: DType, precision: str, bias: bool) -> Call | None:
+def describe(
+    problem: Problem, dtype: DType, precision: str, bias: bool, activation: str = ""
+) -> Call | None:
     """Return a product's descriptors, or None when cuBLASLt has none for it.
 
     Examples
@@ -135,7 +145,7 @@ def describe(problem: Problem, dtype: DType, precision: str, bias: bool) -> Call
         return None
     result = Operand(problem.columns, problem.rows, problem.columns, False, result_step)
     compute = faster.get(precision, compute)
-    return Call(element, scale, compute, first, second, result, batch, offsets, bias)
+    return Call(element, scale, compute, first, second, result, batch, offsets, bias, activation)
 
 
 def _operand(rows: int, columns: int, strides: Sequence[int], step: int) -> Operand | None:
@@ -201,8 +211,10 @@ class Product:
         names = api.MatmulDescAttribute
         self._set(names.TRANSA, ctypes.c_int32(call.first.transposed))
         self._set(names.TRANSB, ctypes.c_int32(call.second.transposed))
-        epilogue = api.Epilogue.BIAS if call.bias else api.Epilogue.DEFAULT
+        epilogue = getattr(api.Epilogue, call.epilogue)
         self._set(names.EPILOGUE, ctypes.c_int32(int(epilogue)))
+        if call.bias:  # The choice of an algorithm asks for it; start() gives the real one.
+            self._set(names.BIAS_POINTER, ctypes.c_uint64(16 * ALIGNMENT))
         element = int(getattr(data, call.element))
         self._layouts = [self._layout(element, x) for x in (call.first, call.second, call.result)]
         self._one, self._zero = _numbers(call.scale)

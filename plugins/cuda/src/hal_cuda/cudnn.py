@@ -98,7 +98,8 @@ class Cudnn:
                 graph.deselect_numeric_notes([notes.TENSOR_CORE, notes.DOWN_CONVERT_INPUTS])
             graph.check_support()
             graph.build_plans()
-        except self.api.cudnnGraphNotSupportedError:
+        # The front end's own engines, written in Python, decline by NotImplementedError.
+        except (self.api.cudnnGraphNotSupportedError, NotImplementedError):
             return None
         except Exception as error:
             raise translated(error, "cuDNN could not build a graph") from error

@@ -33,11 +33,11 @@ class Problem(NamedTuple):
 
 
 def problem(op: Operator, signature: Signature) -> Problem:
-    """Return what ``matmul`` or ``linear`` calculates."""
+    """Return what ``matmul``, ``linear`` or the product of ``linear_fused`` calculates."""
     a, b = signature.inputs[:2]
     assert a is not None
     assert b is not None
-    if op.name == "linear":
+    if op.name != "matmul":
         lead = spread(a.shape[:-1], [Layout(a.dtype, a.shape[:-1], a.strides[:-1])])
         joined = join_axes(lead)
         if len(joined) <= 1:

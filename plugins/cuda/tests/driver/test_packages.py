@@ -83,6 +83,16 @@ def test_cublaslt_takes_the_descriptors_of_every_dtype(products, dtype, precisio
     assert len(products.api.started) == 1
 
 
+@pytest.mark.parametrize("activation", ["RELU", "GELU"])
+@pytest.mark.parametrize("bias", [False, True])
+def test_cublaslt_knows_the_epilogues(products, activation, bias):
+    layouts = [Layout(hal.float16, s) for s in ((6, 8), (4, 8))]
+    signature = asked("linear", *layouts)
+    found = problem(operators["linear"], signature)
+    call = describe(found, hal.float16, "highest", bias, activation)
+    assert products.product(call) is not None
+
+
 # cuDNN: its graphs are described and validated by the real front end.
 
 

@@ -10,6 +10,7 @@ from hal.ops import Operator
 from hal.plugin import Kernel, Signature
 from hal_cuda.cublaslt import ALIGNMENT, WORKSPACE, Call, CublasLt, Product, describe
 from hal_cuda.geometry import needs_wide_index
+from hal_cuda.kernels.fused import fused
 from hal_cuda.launch import Launch, axes_words
 from hal_cuda.problem import Problem, problem
 from hal_cuda.source import Source
@@ -24,8 +25,14 @@ _TILE = 64
 
 
 def product(driver: Driver, op: Operator, signature: Signature) -> Kernel | None:
-    """Return a kernel for ``matmul`` or ``linear``, else None."""
-    if op.name not in ("matmul", "linear"):
+    """Return a kernel for ``matmul``, ``linear`` or ``linear_fused``, else None.
+
+    What follows a product is done by the library as it stores it, for the activations it knows.
+    """
+    if op.name not in ("matmul", "linear", "linear_fused"):
+        return None
+    activation = _activation(signature) if op.name == "linear_fused" else ""
+    if activation is None:
         return None
     found = problem(op, signature)
     library = driver.products()
@@ -35,15 +42,43 @@ def product(driver: Driver, op: Operator, signature: Signature) -> Kernel | None
         bias = len(signature.inputs) > 2 and signature.inputs[2] is not None
         if bias and not signature.inputs[2].contiguous:  # type: ignore[union-attr]
             return None
-        call = describe(found, x.dtype, signature.attributes["precision"], bias)
+        precision = signature.attributes["precision"]
+        call = describe(found, x.dtype, precision, bias, activation)
         made = None if call is None else library.product(call)
         if call is not None and made is not None:
             own = _own(driver, found, signature)
+            own = _followed(driver, own, signature) if activation else own
             return _by_library(driver, library, call, made, own, x.dtype.itemsize)
         # hal packs what is strided in a way the library does not know, and asks again.
         if call is None and x.dtype.kind in ("float", "complex") and not _packed(signature):
             return None
-    return _own(driver, found, signature)
+    return None if activation else _own(driver, found, signature)
+
+
+def _activation(signature: Signature) -> str | None:
+    """Return the library's name for the chain behind a product, None where it has none.
+
+    Its GELU is the one by tanh.
+    """
+    if len(signature.inputs) > 3 or len(signature.attributes["steps"]) != 1:
+        return None
+    ((name, _, options),) = signature.attributes["steps"]
+    if name == "relu":
+        return "RELU"
+    return "GELU" if name == "gelu" and dict(options)["approximate"] == "tanh" else None
+
+
+def _followed(driver: Driver, own: Kernel, signature: Signature) -> Kernel:
+    """Return an own product with its chain done in place."""
+    chain = {key: signature.attributes[key] for key in ("steps", "results")}
+    behind = fused(driver, Signature(signature.outputs, signature.outputs, chain))
+    assert behind is not None
+
+    def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
+        own.into(stream, outputs, inputs)
+        behind.into(stream, outputs, outputs)
+
+    return Kernel(into)
 
 
 def _packed(signature: Signature) -> bool:

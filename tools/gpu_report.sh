@@ -54,7 +54,7 @@ need() {
 } >"$report"
 
 run "Machine" 60 "$python" -m pip list --format=freeze
-nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm --format=csv >>"$report" 2>&1
+run "Driver" 60 nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm --format=csv
 run "Device" 120 "$python" -m hal.cli devices "$device"
 run "GPU tests" 1200 "$python" -m pytest -q plugins/cuda
 run "Conformance" 7200 "$python" -m hal.cli conformance "$device" --json "$folder/$name-conformance.json"

@@ -1,4 +1,4 @@
-"""Sharing of memory with other libraries: through DLPack, and with NumPy arrays.
+"""Sharing of memory with other libraries: DLPack, NumPy arrays, and protocols of vendors.
 
 Source: https://dmlc.github.io/dlpack/latest/python_spec.html
 """
@@ -16,10 +16,11 @@ from hal.dtypes import as_dtype
 from hal.errors import ExchangeError, HalAttributeError, HalError
 from hal.memory import allocate, base, from_host, to_host, wrap
 from hal.ops import operators
+from hal.plugin import Shared, backends
 from hal.plugin.layout import extent
 from hal.storage import Spec, Storage, Value
 
-__all__ = ["adopt", "dlpack_device", "from_dlpack", "to_dlpack"]
+__all__ = ["adopt", "dlpack_device", "from_dlpack", "to_dlpack", "vendor_protocol"]
 
 _BYTES = np.dtype(np.uint8)
 
@@ -135,6 +136,16 @@ def _hand_over(x: Value, number: Any) -> None:
     runtime.wait(event, runtime.foreign_stream(number))
 
 
+def vendor_protocol(x: Value, name: str) -> Any | None:
+    """Return a tensor's attribute of a vendor's own protocol for sharing memory, or None."""
+    runtime, stream = x.device.runtime, x.device.current_stream()
+    if x.device.tracer is not None or x.device.info.dlpack is None:
+        return None
+    if not runtime.synchronous:
+        base(x)[0].read_on(stream)
+    return runtime.protocol(name, x._array, stream.handle)
+
+
 def _pair(name: str, given: Any) -> tuple[int, int]:
     try:
         first, second = given
@@ -152,7 +163,8 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> V
     Parameters
     ----------
     x : object
-        Anything with ``__dlpack__`` and ``__dlpack_device__``.
+        Anything with ``__dlpack__`` and ``__dlpack_device__``, or with a vendor's own protocol that
+        the plugin for its devices knows.
     device : Device or str, optional
         Where the tensor shall be; where ``x`` is when left out.
     copy : bool, optional
@@ -162,7 +174,7 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> V
     Raises
     ------
     HalAttributeError
-        When ``x`` has no ``__dlpack__``.
+        When ``x`` has neither.
     ExchangeError
         When ``copy=False`` and sharing is not possible, when the dtype cannot be carried, or when
         the owner refuses.
@@ -180,6 +192,9 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> V
     if isinstance(x, Value):
         return _moved(x, wanted or x.device, copy)
     if not (hasattr(x, "__dlpack__") and hasattr(x, "__dlpack_device__")):
+        found = next(filter(None, (b.shared(x) for b in backends().values())), None)
+        if found is not None:
+            return _from_vendor(found, wanted, copy)
         raise HalAttributeError(
             f"{type(x).__name__} has no __dlpack__ and __dlpack_device__; use hal.asarray(...)"
         )
@@ -195,7 +210,25 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> V
             )
         return from_host(_host(_described(x, dl_device=HOST)), wanted)
     number = home.runtime.stream_number(home.current_stream().handle)
-    foreign = _described(x, stream=number)
+    return _taken(_described(x, stream=number), home, wanted, copy)
+
+
+def _from_vendor(found: Shared, wanted: Device | None, copy: bool | None) -> Value:
+    """Return a tensor over memory that is shared by a vendor's protocol."""
+    home = _holding(found.device, wanted)
+    if home is None:
+        raise ExchangeError(f"no device of hal shares the memory of DLPack device {found.device}")
+    runtime = home.runtime
+    if found.stream is not None and not runtime.synchronous:
+        event = runtime.event()
+        runtime.record(event, runtime.foreign_stream(found.stream))
+        runtime.wait(event, home.current_stream().handle)
+    return _taken(found, home, wanted, copy)
+
+
+def _taken(
+    foreign: Foreign | Shared, home: Device, wanted: Device | None, copy: bool | None
+) -> Value:
     value = _borrowed(foreign, home)
     if foreign.read_only or copy:
         if copy is False:
@@ -249,7 +282,7 @@ def _host(foreign: Foreign) -> Any:
     return array.view(known)
 
 
-def _borrowed(foreign: Foreign, device: Device) -> Value:
+def _borrowed(foreign: Foreign | Shared, device: Device) -> Value:
     """Return a tensor over foreign memory of a device that is not the host."""
     device.check_dtype(foreign.dtype)
     spec = device.spec(foreign.dtype, foreign.shape, foreign.strides)

@@ -332,6 +332,15 @@ class Tensor(Arithmetic):
 
         return to_dlpack(self, stream, max_version, dl_device, copy)
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            from hal.exchange import vendor_protocol
+
+            found = vendor_protocol(self, name)
+            if found is not None:
+                return found
+        raise AttributeError(f"a tensor has no attribute {name!r}", name=name, obj=self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (to_host(self), self.device.name)
 

@@ -22,7 +22,7 @@ from hal.plugin.layout import (
 )
 from hal.plugin.program import Array, Call, Program
 from hal.plugin.roofline import Product
-from hal.plugin.values import DeviceInfo, Devices, HostEvent, Kernel, MemoryStats, Signature
+from hal.plugin.values import DeviceInfo, Devices, HostEvent, Kernel, MemoryStats, Shared, Signature
 
 __all__ = [
     "CONTRACT_VERSION",
@@ -46,6 +46,7 @@ __all__ = [
     "Product",
     "Program",
     "Runtime",
+    "Shared",
     "Signature",
     "backends",
     "broadcast_shapes",

@@ -17,7 +17,7 @@ from hal.errors import Unsupported
 from hal.plugin.chip import Chip, Offer
 from hal.plugin.collectives import Communicator
 from hal.plugin.program import Program
-from hal.plugin.values import DeviceInfo, Devices, HostEvent, Kernel, MemoryStats, Signature
+from hal.plugin.values import DeviceInfo, Devices, HostEvent, Kernel, MemoryStats, Shared, Signature
 
 if TYPE_CHECKING:
     import numpy as np
@@ -234,6 +234,14 @@ class Runtime(ABC):
         """
         return None
 
+    def protocol(self, name: str, array: Any, stream: Any) -> Any | None:
+        """Return a tensor's attribute ``name``, by which the vendor's own protocol shares memory.
+
+        Asked for special names (``__name__``) that tensors do not have, where DeviceInfo.dlpack
+        says that memory is shared; None for any other. The stream waits for what wrote the array.
+        """
+        return None
+
     # testing
 
     def fail(self, stream: Any) -> None:
@@ -360,6 +368,13 @@ class Backend(ABC):
         -------
         Offer or None
             None where the backend does not know the architecture.
+        """
+        return None
+
+    def shared(self, x: Any) -> Shared | None:
+        """Return what another library's array shares by the vendor's own protocol; None if nothing.
+
+        Asked by :func:`hal.from_dlpack` for objects that do not know DLPack.
         """
         return None
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from hal.dtypes import COMPUTE, DType
 from hal.plugin.layout import Layout
 
-__all__ = ["DeviceInfo", "Devices", "HostEvent", "Kernel", "MemoryStats", "Signature"]
+__all__ = ["DeviceInfo", "Devices", "HostEvent", "Kernel", "MemoryStats", "Shared", "Signature"]
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,37 @@ class MemoryStats:
     peak: int
     total: int
     allocations: int
+
+
+class Shared(NamedTuple):
+    """Memory that another library's array shares by a protocol of the vendor's own.
+
+    Attributes
+    ----------
+    address : int
+        Of the element at index 0.
+    device : tuple of int
+        DLPack's device type and number of the memory.
+    dtype : DType
+    shape, strides : tuple of int
+        Strides in elements.
+    read_only : bool
+        Whether the owner forbids writing.
+    stream : int or None
+        The stream that the owner's work is on, as :meth:`Runtime.foreign_stream` takes it; None
+        where there is nothing to wait for.
+    owner : object
+        What keeps the memory.
+    """
+
+    address: int
+    device: tuple[int, int]
+    dtype: DType
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    read_only: bool
+    stream: int | None
+    owner: Any
 
 
 class HostEvent:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from hal.errors import DeviceError
 from hal.ops import Operator
-from hal.plugin import CONTRACT_VERSION, Backend, Devices, Offer, Runtime, Signature
+from hal.plugin import Backend, Devices, Offer, Runtime, Shared, Signature
+from hal_cuda.array_interface import imported
 from hal_cuda.collectives import identity
-from hal_cuda.driver import GpuDriver
+from hal_cuda.driver import GpuDriver, holder
 from hal_cuda.offline import offer
 from hal_cuda.probe import probe
 from hal_cuda.runtime import CudaRuntime
@@ -21,7 +23,7 @@ class CudaBackend(Backend):
     """Every GPU the driver shows to this process, or with ``HAL_CUDA=standin`` the stand-in."""
 
     name = "cuda"
-    contract = CONTRACT_VERSION
+    contract = (1, 0)
 
     def __init__(self) -> None:
         self._found: Devices | None = None
@@ -51,6 +53,14 @@ class CudaBackend(Backend):
         It takes cuBLASLt and cuDNN to be there, and to take what the plugin would ask of them.
         """
         return offer(architecture, op, signature)
+
+    def shared(self, x: Any) -> Shared | None:
+        """Return what an object shares by the CUDA array interface."""
+        devices = self.devices().found
+        found = imported(x) if devices else None
+        if found is None or devices[0].emulated or not found.address:
+            return found
+        return found._replace(device=(found.device[0], holder(found.address)))
 
     def communicator_identity(self) -> bytes:
         """Return a new identity of a group of GPUs."""

@@ -19,7 +19,7 @@ from hal_cuda.errors import check, translated
 from hal_cuda.launch import Arguments
 from hal_cuda.source import BLOCK, Source
 
-__all__ = ["Buffer", "GpuDriver", "Stream"]
+__all__ = ["Buffer", "GpuDriver", "Stream", "compiled", "holder"]
 
 _current = threading.local()
 _T = TypeVar("_T")
@@ -334,6 +334,14 @@ def compiled(source: Source, capability: tuple[int, ...], cache: Any = None) -> 
     )
     target = "cubin" if native else "ptx"
     return Program(source.text, "c++", options).compile(target, cache=cache)
+
+
+def holder(address: int) -> int:
+    """Return the index of the GPU whose memory an address is."""
+    from cuda.bindings import driver
+
+    kind = driver.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
+    return int(check(driver.cuPointerGetAttribute(kind, address)))
 
 
 def _uint64(value: int) -> Any:

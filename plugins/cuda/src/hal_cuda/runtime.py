@@ -13,6 +13,7 @@ from hal.errors import ValueRangeError
 from hal.ops import Operator
 from hal.plugin import Communicator, Kernel, MemoryStats, Runtime, Signature
 from hal_cuda.array import Array, Borrowed
+from hal_cuda.array_interface import NAME, exported
 from hal_cuda.collectives import join
 from hal_cuda.kernels import find_kernel
 from hal_cuda.staging import Staging
@@ -94,6 +95,10 @@ class CudaRuntime(Runtime):
     def stream_number(self, stream: Any) -> int | None:
         """Return the stream's address."""
         return int(stream.__cuda_stream__()[1])
+
+    def protocol(self, name: str, array: Any, stream: Any) -> Any | None:
+        """Return the CUDA array interface, where it is asked for."""
+        return exported(array, int(stream.__cuda_stream__()[1])) if name == NAME else None
 
     # several devices
 

@@ -25,7 +25,7 @@ typedef struct { int mark; Work *first, *last; } Graph;
 typedef struct { int mark, device; Graph* capture; int failed; } Stream;
 typedef struct { int mark, recorded; int64_t at; } Event;
 typedef struct { int mark; uint64_t used, high, threshold; } Pool;
-typedef struct Block { CUdeviceptr at; void* raw; size_t size; Pool* pool; struct Block* next; } Block;
+typedef struct Block { CUdeviceptr at; void* raw; size_t size; Pool* pool; int device; struct Block* next; } Block;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static Block* blocks;
@@ -159,6 +159,7 @@ static CUresult allocate(CUdeviceptr* at, size_t size, Pool* pool) {
   b->at = ((uintptr_t)b->raw + 255) / 256 * 256;
   b->size = size;
   b->pool = pool;
+  b->device = current == &contexts[1];
   pthread_mutex_lock(&lock);
   b->next = blocks;
   blocks = b;
@@ -222,6 +223,12 @@ CUresult cuMemFreeAsync(CUdeviceptr at, void* handle) {
 }
 CUresult cuMemAllocHost_v2(void** at, size_t size) { return allocate((CUdeviceptr*)at, size, NULL); }
 CUresult cuMemFreeHost(void* at) { return release((CUdeviceptr)at); }
+CUresult cuPointerGetAttribute(void* value, int attribute, CUdeviceptr at) {
+  if (attribute != 9) return NOT_SUPPORTED;  // which device
+  if (!find(at)) return INVALID;
+  *(int*)value = find(at)->device;
+  return OK;
+}
 CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, size_t n, void* stream) {
   if (!inside(to, n)) return misuse("copied to what is not allocated", INVALID);
   return submit(stream, (Work){'c', to, (uintptr_t)from, n});

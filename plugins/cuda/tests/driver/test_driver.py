@@ -60,4 +60,4 @@ def test_what_needs_a_gpu_passes_on_the_vendors_packages(libcuda):
 
 
 def test_the_driver_is_used_as_it_wants_to_be(libcuda):
-    assert "8 passed" in run(libcuda, HERE / "test_on_libcuda.py")
+    assert "9 passed" in run(libcuda, HERE / "test_on_libcuda.py")

@@ -78,6 +78,15 @@ def test_streams_of_others_are_taken_by_their_numbers(device):
         assert "dltensor" in repr(x.__dlpack__(stream=given))
 
 
+def test_the_cuda_array_interface_finds_the_device_of_the_memory():
+    x = hal.arange(6, dtype=hal.float32, device="cuda:1")
+    theirs = type("Theirs", (), {"__cuda_array_interface__": x.__cuda_array_interface__})()
+    y = hal.from_dlpack(theirs)
+    assert y.device is x.device
+    x += 1
+    assert y.tolist() == [1, 2, 3, 4, 5, 6]
+
+
 def test_memory_goes_back_to_the_pool_and_not_twice(device):
     device.synchronize()
     gc.collect()

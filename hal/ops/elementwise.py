@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from hal import dtypes
@@ -66,6 +67,32 @@ def _floor_divide(x: Any, y: Any) -> Any:
     return np.where(plain, np.true_divide(x, y), quotient).astype(x.dtype, copy=False)
 
 
+def _decompose_hypot(F: Evaluator, x: Any, y: Any) -> Any:
+    dtype = x.dtype
+    x, y = F.abs(widen(F, x)), F.abs(widen(F, y))
+    larger, smaller = F.maximum(x, y), F.minimum(x, y)
+    # The larger one is taken out, so that no square overflows or vanishes.
+    ratio = F.divide(smaller, F.where(F.equal(larger, 0.0), F.add(larger, 1.0), larger))
+    length = F.multiply(larger, F.sqrt(F.add(F.square(ratio), 1.0)))
+    # An infinite side decides, whatever the other one is.
+    infinite = F.logical_or(F.isinf(x), F.isinf(y))
+    return narrow(F, F.where(infinite, F.where(F.isinf(x), x, y), length), dtype)
+
+
+def _decompose_nextafter(F: Evaluator, x: Any, y: Any) -> Any:
+    dtype = as_dtype(x.dtype)
+    whole = F.copy(F.broadcast_to(x, shape=broadcast_shapes(x.shape, y.shape)))
+    # Read as an integer, a number grows with its size: a step away from zero adds one.
+    bits = F.bitcast(whole, dtype=as_dtype(f"int{dtype.bits}"))
+    away = F.equal(F.less(x, y), F.less(0.0, x))
+    moved = F.bitcast(F.where(away, F.add(bits, 1), F.subtract(bits, 1)), dtype=dtype)
+    least = float(ml_dtypes.finfo(dtype.numpy).smallest_subnormal)  # type: ignore[no-untyped-call]
+    moved = F.where(F.equal(x, 0.0), F.copysign(least, y), moved)
+    unknown = F.logical_or(F.isnan(x), F.isnan(y))
+    stays = F.logical_or(unknown, F.equal(x, y))
+    return F.where(stays, F.where(unknown, F.add(x, y), y), moved)
+
+
 _binary("add", np.add, NUMERIC)
 _binary("subtract", np.subtract, NUMERIC)
 _binary("multiply", np.multiply, NUMERIC)
@@ -76,9 +103,9 @@ _binary("power", _power, NUMERIC)
 _binary("maximum", np.maximum, REAL, decompose=_extreme("greater"))
 _binary("minimum", np.minimum, REAL, decompose=_extreme("less"))
 _binary("atan2", np.arctan2, FLOATING, to_floating=True)
-_binary("hypot", np.hypot, FLOATING, to_floating=True)
+_binary("hypot", np.hypot, FLOATING, to_floating=True, decompose=_decompose_hypot)
 _binary("copysign", np.copysign, FLOATING, to_floating=True)
-_binary("nextafter", np.nextafter, FLOATING)
+_binary("nextafter", np.nextafter, FLOATING, decompose=_decompose_nextafter)
 
 
 def _decompose_logaddexp(F: Evaluator, x: Any, y: Any) -> Any:

@@ -14,6 +14,23 @@ from pathlib import Path
 from hal_ascend.codes import ENUMS
 from hal_ascend.prototypes import RUNTIME, operator_prototypes
 
+# Not in the headers at hand, but in CANN's reference of the operators' interface:
+# https://www.hiascend.com/document/detail/en/canncommercial/850/API/aolapi/operatorlist_00042.html
+DOCUMENTED = {
+    "aclSetDynamicInputTensorAddr": {
+        "returns": "aclnnStatus",
+        "args": [
+            "aclOpExecutor *executor", "size_t irIndex", "const size_t relativeIndex",
+            "aclTensorList *tensors", "void *addr",
+        ],
+    },
+    "aclSetOutputTensorAddr": {
+        "returns": "aclnnStatus",
+        "args": [
+            "aclOpExecutor *executor", "const size_t index", "aclTensor *tensor", "void *addr",
+        ],
+    },
+}  # fmt: skip
 TARGET = Path(__file__).parent / "data" / "cann.json"
 
 
@@ -29,7 +46,7 @@ def main(runtime_path: str, operators_path: str) -> None:
     """Read the facts and write the extract."""
     runtime = json.loads(Path(runtime_path).read_text())
     operators = json.loads(Path(operators_path).read_text())["operators"]
-    functions = {**runtime["functions"], **runtime["meta"]["functions"]}
+    functions = {**DOCUMENTED, **runtime["functions"], **runtime["meta"]["functions"]}
     wanted = sorted(name for library in RUNTIME.values() for name in library)
     everything = {k: v for values in runtime["enums"].values() for k, v in values.items()}
     everything.update(runtime["error_codes"])

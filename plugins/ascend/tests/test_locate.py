@@ -96,3 +96,40 @@ def test_a_stand_in_can_be_demanded(bare, monkeypatch):
     monkeypatch.setattr(module.metadata, "entry_points", lambda group: [])
     with pytest.raises(Missing, match="HAL_ASCEND_STANDIN=1 asks for a stand-in"):
         locate()
+
+
+@pytest.mark.parametrize("version", ["7.0.0", "5.1.RC2"])
+def test_an_old_version_is_refused_with_the_one_that_is_needed(bare, version):
+    home = installed(bare / "usual", "libascendcl.so", "libnnopbase.so", "libopapi.so")
+    (home / "version.cfg").write_text(f"version={version}\n")
+    with pytest.raises(Missing, match=rf"CANN {version} is too old.*needs 8\.0 or newer") as caught:
+        locate()
+    assert "install CANN 8.0 or newer, and the driver" in caught.value.remedy
+
+
+@pytest.mark.parametrize("version", ["8.0.RC3.alpha003", "8.0.0", "8.5.0", "10.1", "", "main"])
+def test_a_version_that_is_new_or_unreadable_is_let_through(bare, version):
+    home = installed(bare / "usual", "libascendcl.so", "libnnopbase.so", "libopapi.so")
+    (home / "version.cfg").write_text(f"version={version}\n")
+    assert locate().version == version
+
+
+def test_the_version_that_the_library_tells_counts(in_python):
+    code = (
+        "import hal; d = hal.plugin.backends()['ascend'].devices(); "
+        "print(d.reason, d.remedy, *[x.properties['CANN'] for x in d.found])"
+    )
+    assert in_python(code, STANDIN_VERSION="9.1.0").strip().endswith("9.1.0")
+    told = in_python(code, STANDIN_VERSION="7.3.0")
+    assert "CANN 7.3.0 is too old" in told
+    assert "install CANN 8.0 or newer" in told
+
+
+def test_a_function_that_older_versions_lack_is_done_without(ascend, monkeypatch):
+    import hal
+
+    x = hal.ones(3, device=ascend)
+    monkeypatch.setattr(ascend.runtime.cann, "aclmdlRICaptureBegin", None)
+    compiled = hal.compile(lambda x: x + x)
+    for _ in range(3):
+        assert compiled(x).tolist() == [2.0] * 3

@@ -79,6 +79,20 @@ def test_addresses_are_refreshed_when_they_change(ascend, control):
     np.testing.assert_array_equal(second.numpy(), (X + 2) * 2)
 
 
+def test_a_list_of_tensors_is_refreshed_like_any_other(ascend, control):
+    a, b, c = (hal.asarray(X + n, device=ascend) for n in range(3))
+    first = hal.concat([a, b])
+    ascend.synchronize()
+    control.faults()
+    second = hal.concat([b, c])
+    names = control.calls()
+    assert not [n for n in names if n.startswith(("aclCreate", "aclDestroy"))]
+    assert names.count("aclSetDynamicInputTensorAddr") == 2
+    assert names.count("aclSetOutputTensorAddr") == 1
+    np.testing.assert_array_equal(first.numpy(), np.concatenate([X, X + 1]))
+    np.testing.assert_array_equal(second.numpy(), np.concatenate([X + 1, X + 2]))
+
+
 def test_kernels_that_are_forgotten_are_destroyed(ascend, control):
     from hal.dispatch import plans
     from hal.ops import operators

@@ -247,3 +247,12 @@ def test_the_failure_of_a_stream_that_is_gone_is_raised_at_the_next_wait(ascend,
         ascend.synchronize()
     control.no_faults()
     ascend.synchronize()
+
+
+def test_devices_that_reach_each_others_memory_are_linked(in_python):
+    out = in_python(
+        "import hal; print(*[hal.device(f'ascend:{i}').info.links for i in range(3)])",
+        STANDIN_DEVICES=3,
+    )
+    assert "{'ascend:1': 'peer access', 'ascend:2': 'peer access'}" in out
+    assert out.count("peer access") == 6

@@ -22,6 +22,9 @@ from hal_ascend.runtime import AscendRuntime
 
 __all__ = ["AscendBackend"]
 
+_DLPACK_ASCEND = 21
+"""DLPack's ``kDLAscend``: https://github.com/dmlc/dlpack/pull/189."""
+
 _CORES = {
     "AI cores": "ACL_DEV_ATTR_AICORE_CORE_NUM",
     "vector cores": "ACL_DEV_ATTR_VECTOR_CORE_NUM",
@@ -88,9 +91,9 @@ class AscendBackend(Backend):
                 "check the driver and the card with `npu-smi info`; in a container, pass the "
                 "devices /dev/davinci* and the driver's folder on",
             )
-        return Devices(tuple(self._info(i, soc) for i in range(count.value)))
+        return Devices(tuple(self._info(i, soc, count.value) for i in range(count.value)))
 
-    def _info(self, index: int, soc: str) -> DeviceInfo:
+    def _info(self, index: int, soc: str, count: int) -> DeviceInfo:
         chip = family(soc)
         properties: dict[str, Any] = {"family": chip.name}
         for what, attribute in _CORES.items():
@@ -100,21 +103,38 @@ class AscendBackend(Backend):
         numbers = [ctypes.c_int32() for _ in range(3)]
         if self.cann.aclrtGetVersion(*[ctypes.byref(n) for n in numbers]) == 0:
             properties["runtime"] = ".".join(str(n.value) for n in numbers)
-        if self.cann.installation.version:
-            properties["CANN"] = self.cann.installation.version
+        if self.cann.version:
+            properties["CANN"] = self.cann.version
         return DeviceInfo(
             index=index,
             description=soc,
             architecture=soc.removeprefix("Ascend"),
             memory=self._attribute(index, "ACL_DEV_ATTR_TOTAL_GLOBAL_MEM_SIZE"),
             dtypes=chip.dtypes,
+            links=self._links(index, count),
             properties=properties,
             emulated=self.cann.installation.emulated,
+            dlpack=(_DLPACK_ASCEND, index),
         )
+
+    def _links(self, index: int, count: int) -> dict[str, str]:
+        """Return the devices whose memory this one reaches by itself."""
+        links = {}
+        for other in range(count):
+            reaches = ctypes.c_int32()
+            if other == index:
+                continue
+            if self.cann.aclrtDeviceCanAccessPeer(ctypes.byref(reaches), index, other):
+                self.cann.aclGetRecentErrMsg()
+            elif reaches.value:
+                links[f"{self.name}:{other}"] = "peer access"
+        return links
 
     def _attribute(self, index: int, name: str) -> int:
         """Return an attribute of a device, 0 where this CANN does not tell."""
         value = ctypes.c_int64()
+        if self.cann.aclrtGetDeviceInfo is None:
+            return 0
         if self.cann.aclrtGetDeviceInfo(index, ENUMS[name], ctypes.byref(value)):
             self.cann.aclGetRecentErrMsg()
             return 0

@@ -71,6 +71,7 @@ ENUMS: dict[str, int] = {
     "ACL_DEV_ATTR_TOTAL_GLOBAL_MEM_SIZE": 301,
     "ACL_EVENT_RECORDED_STATUS_COMPLETE": 1,
     "ACL_MODEL_RI_CAPTURE_MODE_RELAXED": 2,
+    "ACL_PKG_NAME_CANN": 0,
 }
 """The enumerators the plugin passes or compares, by CANN's name."""
 

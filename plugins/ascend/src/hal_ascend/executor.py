@@ -42,8 +42,8 @@ class _Call:
     """
 
     __slots__ = (
-        "_cann", "_known", "_objects", "_residues", "_second", "executor", "name", "refresh",
-        "step", "workspace",
+        "_cann", "_known", "_objects", "_residues", "_second", "executor", "members", "name",
+        "refresh", "step", "workspace",
     )  # fmt: skip
 
     def __init__(self, cann: Cann, step: Step, residues: Sequence[int]) -> None:
@@ -55,16 +55,15 @@ class _Call:
         self.executor: int | None = None
         self.workspace = 0
         self.refresh: list[tuple[int, int, int]] = []
-        self._known: dict[int, int] = {}
+        self.members: list[tuple[Any, tuple[int, ...], int]] = []
+        self._known: dict[Any, int] = {}
         phases = cann.operator(step.name)
         if phases is None:
             raise Refused(f"this CANN has no {self.name}")
         self._second = phases[1]
         try:
             executor = self._prepare(None)
-            # Addresses inside a list cannot be refreshed, so such a call is prepared each time.
-            listed = any(isinstance(a, list) for a in step.arguments)
-            if not listed and cann.aclSetAclOpExecutorRepeatable(executor) == 0:
+            if cann.aclSetAclOpExecutorRepeatable(executor) == 0:
                 self.executor = executor
             else:
                 cann.aclGetRecentErrMsg()
@@ -89,6 +88,13 @@ class _Call:
                 if code:
                     raise self._cann.error(code, "aclSetTensorAddr")
                 known[index] = address
+        for function, where, slot in self.members:
+            address = addresses[slot] & -_ALIGNMENT
+            if known.get(where) != address:
+                code = function(executor, *where, address)
+                if code:
+                    raise self._cann.error(code, function.__name__)
+                known[where] = address
         code = self._second(workspace, self.workspace, executor, queue.handle)
         if code:
             raise self._cann.error(code, self.name)
@@ -114,17 +120,11 @@ class _Call:
     def _prepare(self, addresses: Sequence[int] | None) -> int:
         """Call the first phase and return the executor."""
         prototype = operator_prototypes()[self.step.name]
-        given = []
-        self.refresh = []
-        position = 0
-        for value, (code, _) in zip(self.step.arguments, prototype.arguments, strict=True):
-            if code in "TOR":
-                given.append(None if value is None else self._tensor(value, addresses))
-                if value is not None:
-                    self.refresh.append((position, given[-1] or 0, value.slot))
-                position += 1
-            else:
-                given.append(self._argument(code, value, addresses))
+        given = [
+            self._argument(code, value, addresses)
+            for value, (code, _) in zip(self.step.arguments, prototype.arguments, strict=True)
+        ]
+        self._note_addresses(given)
         size, executor = ctypes.c_uint64(), ctypes.c_void_p()
         phases = self._cann.operator(self.step.name)
         assert phases is not None
@@ -137,9 +137,48 @@ class _Call:
         self.workspace = size.value
         return executor.value or 0
 
+    def _note_addresses(self, given: list[Any]) -> None:
+        """Note which function refreshes which tensor, and with the address of which slot.
+
+        Tensors are counted as the first phase has them. Where one is a list, inputs and outputs are
+        counted apart instead, a list as one.
+        """
+        self.refresh, self.members = [], []
+        prototype = operator_prototypes()[self.step.name]
+        triples = [
+            (code, value, made)
+            for (code, _), value, made in zip(
+                prototype.arguments, self.step.arguments, given, strict=True
+            )
+            if code in "TORL"
+        ]
+        if not any(code == "L" for code, _, _ in triples):
+            self.refresh = [
+                (n, made, value.slot) for n, (_, value, made) in enumerate(triples) if made
+            ]
+            return
+        cann = self._cann
+        counted = {"O": 0, "T": 0}
+        for code, value, made in triples:
+            kind = "O" if code == "O" else "T"
+            index = counted[kind]
+            counted[kind] += 1
+            if code == "L":
+                self.members += [
+                    (cann.aclSetDynamicInputTensorAddr, (index, n, made), ref.slot)
+                    for n, ref in enumerate(value)
+                ]
+            elif made:
+                function = (
+                    cann.aclSetOutputTensorAddr if kind == "O" else cann.aclSetInputTensorAddr
+                )
+                self.members.append((function, (index, made), value.slot))
+
     def _argument(self, code: str, value: Any, addresses: Sequence[int] | None) -> Any:
         if value is None:
             return None
+        if code in "TOR":
+            return self._tensor(value, addresses)
         if code == "S":
             return self._scalar(value)
         if code == "A":

@@ -9,13 +9,14 @@ from typing import Any
 
 from hal.errors import DeviceError, Unsupported
 from hal_ascend.codes import ENUMS, error_class, meaning
-from hal_ascend.locate import Installation, Missing
-from hal_ascend.prototypes import KINDS, RUNTIME, operator_prototypes
+from hal_ascend.locate import LOWEST, Installation, Missing, check_version
+from hal_ascend.prototypes import KINDS, OPTIONAL, RUNTIME, operator_prototypes
 
 __all__ = ["Cann"]
 
 _REPEAT_INITIALIZE = 100002
 _INTERNAL = 500000
+_VERSION_BYTES = 512  # sizeof(aclCANNPackageVersion), which begins with the version's text.
 
 
 class Cann:
@@ -28,10 +29,15 @@ class Cann:
     ----------
     installation : Installation
 
+    Attributes
+    ----------
+    version : str
+        CANN's, as it says itself or as its files do; empty where neither tells.
+
     Raises
     ------
     Missing
-        When a library cannot be loaded or lacks a function.
+        When a library cannot be loaded, lacks a function or is too old.
     """
 
     def __init__(self, installation: Installation) -> None:
@@ -43,20 +49,34 @@ class Cann:
             library = _load(installation.libraries[name], ctypes.RTLD_GLOBAL)
             for function, prototype in RUNTIME[name].items():
                 setattr(self, function, self._function(library, function, prototype))
+        self.version = self._own_version() or installation.version
+        check_version(self.version, str(installation.libraries["runtime"]))
         self._operator_libraries = [_load(p, ctypes.RTLD_GLOBAL) for p in installation.operators]
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"CANN's function {name} is not in the plugin's table")
+
+    def _own_version(self) -> str:
+        if self.aclsysGetCANNVersion is None:
+            return ""
+        told = ctypes.create_string_buffer(_VERSION_BYTES)
+        if self.aclsysGetCANNVersion(ENUMS["ACL_PKG_NAME_CANN"], told):
+            self.aclGetRecentErrMsg()
+            return ""
+        return told.value.decode(errors="replace")
 
     def _function(self, library: Any, name: str, prototype: str) -> Any:
         result, _, arguments = prototype.partition(":")
         try:
             function = getattr(library, name)
         except AttributeError:
-            version = self.installation.version or "this CANN"
+            if name in OPTIONAL:
+                return None
+            lowest = ".".join(map(str, LOWEST))
             raise Missing(
-                f"{version} has no {name} in {library._name}; the plugin needs it",
-                "install CANN 8.0 or newer: https://www.hiascend.com/cann",
+                f"CANN {self.installation.version} has no {name} in {library._name}; the plugin "
+                f"needs it, and CANN {lowest} has it",
+                f"install CANN {lowest} or newer: https://www.hiascend.com/cann",
             ) from None
         function.restype = KINDS[result]
         function.argtypes = [KINDS[a] for a in arguments.split()]

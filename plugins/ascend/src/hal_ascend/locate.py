@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hal_ascend.prototypes import LIBRARIES
 
-__all__ = ["GROUP", "Installation", "Missing", "locate"]
+__all__ = ["GROUP", "Installation", "Missing", "check_version", "locate"]
 
 GROUP = "hal_ascend.cann"
 """The entry-point group in which a stand-in for CANN is found.
@@ -25,6 +25,8 @@ INSTALL = (
     "https://www.hiascend.com/cann, then run `source set_env.sh` from its folder, which sets "
     "ASCEND_HOME_PATH; or install a stand-in for development: pip install 'hal-ascend[standin]'"
 )
+LOWEST = (8, 0)
+"""The version of CANN that the plugin is written for."""
 _HOMES = ("ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME")
 _PLACES = (
     "/usr/local/Ascend/ascend-toolkit/latest",
@@ -125,7 +127,30 @@ def _real() -> Installation:
             "install the toolkit and the operator package (ops) of your chip, of the same version: "
             "https://www.hiascend.com/cann",
         )
-    return Installation(libraries, operators, _version(runtime))
+    version = _version(runtime)
+    check_version(version, str(runtime))
+    return Installation(libraries, operators, version)
+
+
+def check_version(version: str, where: str) -> None:
+    """Raise for a version that is too old; one that cannot be read is let through.
+
+    Raises
+    ------
+    Missing
+
+    Examples
+    --------
+    >>> check_version("8.2.RC1", "libascendcl.so")
+    """
+    match = re.match(r"(\d+)\.(\d+)", version)
+    if match and (int(match[1]), int(match[2])) < LOWEST:
+        lowest = ".".join(map(str, LOWEST))
+        raise Missing(
+            f"CANN {version} is too old: {where}; the plugin needs {lowest} or newer",
+            f"install CANN {lowest} or newer, and the driver that its release notes name: "
+            "https://www.hiascend.com/cann",
+        )
 
 
 def _standin() -> Installation | None:
@@ -136,7 +161,8 @@ def _standin() -> Installation | None:
             name = entry.dist.name if entry.dist is not None else entry.name
             raise Missing(f"{name} cannot be used: {error}", "see its message") from error
         libraries = {k: Path(folder) / v for k, v in LIBRARIES.items() if k != "operators"}
-        return Installation(libraries, (Path(folder) / LIBRARIES["operators"],), "", emulated)
+        operators = (Path(folder) / LIBRARIES["operators"],)
+        return Installation(libraries, operators, emulated=emulated)
     return None
 
 

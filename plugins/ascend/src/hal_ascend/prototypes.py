@@ -18,7 +18,14 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-__all__ = ["KINDS", "LIBRARIES", "RUNTIME", "OperatorPrototype", "operator_prototypes"]
+__all__ = [
+    "KINDS",
+    "LIBRARIES",
+    "OPTIONAL",
+    "RUNTIME",
+    "OperatorPrototype",
+    "operator_prototypes",
+]
 
 KINDS: dict[str, Any] = {
     "pointer": ctypes.c_void_p,
@@ -48,12 +55,14 @@ RUNTIME: dict[str, dict[str, str]] = {
         "aclGetRecentErrMsg": "text:",
         "aclrtGetSocName": "text:",
         "aclrtGetVersion": "i32: pointer pointer pointer",
+        "aclsysGetCANNVersion": "i32: i32 pointer",
         "aclrtGetDeviceCount": "i32: pointer",
         "aclrtGetDeviceInfo": "i32: u32 i32 pointer",
         "aclrtSetDevice": "i32: i32",
         "aclrtResetDevice": "i32: i32",
         "aclrtGetCurrentContext": "i32: pointer",
         "aclrtSetCurrentContext": "i32: pointer",
+        "aclrtDeviceCanAccessPeer": "i32: pointer i32 i32",
         "aclrtGetMemInfo": "i32: i32 pointer pointer",
         "aclrtMalloc": "i32: pointer u64 i32",
         "aclrtFree": "i32: pointer",
@@ -87,6 +96,9 @@ RUNTIME: dict[str, dict[str, str]] = {
         "aclSetAclOpExecutorRepeatable": "i32: pointer",
         "aclDestroyAclOpExecutor": "i32: pointer",
         "aclSetTensorAddr": "i32: pointer u64 pointer pointer",
+        "aclSetInputTensorAddr": "i32: pointer u64 pointer pointer",
+        "aclSetOutputTensorAddr": "i32: pointer u64 pointer pointer",
+        "aclSetDynamicInputTensorAddr": "i32: pointer u64 u64 pointer pointer",
     },
     "collectives": {
         "HcclGetRootInfo": "i32: pointer",
@@ -102,6 +114,14 @@ RUNTIME: dict[str, dict[str, str]] = {
     },
 }
 """By library: function, what it returns, and its arguments."""
+
+OPTIONAL = frozenset(
+    {
+        "aclsysGetCANNVersion", "aclrtGetDeviceInfo", "aclmdlRICaptureBegin",
+        "aclmdlRICaptureEnd", "aclmdlRIExecuteAsync", "aclmdlRIDestroy",
+    }
+)  # fmt: skip
+"""What a CANN of the lowest version may lack; the plugin then does without."""
 
 _ARGUMENTS = {
     "T": "pointer",

@@ -15,7 +15,7 @@ from hal.plugin import Layout, Signature, broadcast_strides, reshape_strides
 from hal_ascend.families import Family
 from hal_ascend.prototypes import operator_prototypes
 
-__all__ = ["MOST_AXES", "Recipe", "Ref", "Scalar", "Step", "movable"]
+__all__ = ["MOST_AXES", "Recipe", "Ref", "Scalar", "Step", "movable", "signed"]
 
 MOST_AXES = 8
 Shape = tuple[int, ...]
@@ -117,10 +117,12 @@ class Recipe:
         count = len(signature.inputs)
         self.family = family
         self.attributes = signature.attributes
-        self.inputs = tuple(
+        self.inputs: tuple[Ref | None, ...] = tuple(
             None if x is None else Ref(i, x) for i, x in enumerate(signature.inputs)
         )
-        self.outputs = tuple(Ref(count + i, x) for i, x in enumerate(signature.outputs))
+        self.outputs: tuple[Ref, ...] = tuple(
+            Ref(count + i, x) for i, x in enumerate(signature.outputs)
+        )
         self.temporaries: list[int] = []
         self.steps: list[Step] = []
         self._first = count + len(self.outputs)
@@ -215,6 +217,18 @@ def _scalar(value: Any) -> Scalar:
     if isinstance(value, bool):
         return Scalar(value, dtypes.bool)
     return Scalar(value, dtypes.int64 if isinstance(value, int) else dtypes.float32)
+
+
+_SIGNED = {
+    dtypes.uint16: dtypes.int16,
+    dtypes.uint32: dtypes.int32,
+    dtypes.uint64: dtypes.int64,
+}
+
+
+def signed(x: Ref) -> Ref:
+    """Return unsigned integers of 16 bits and more as the signed ones of the same bits."""
+    return x.as_dtype(_SIGNED.get(x.dtype, x.dtype))
 
 
 def movable(recipe: Recipe, name: str, dtype: DType) -> DType | None:

@@ -197,7 +197,9 @@ class AscendRuntime(Runtime):
         return Kernel(executable.into)
 
     def capture(self, stream: Any, enqueue: Callable[[], None]) -> Any | None:
-        """Record what ``enqueue()`` puts on the stream as a model of CANN."""
+        """Record what ``enqueue()`` puts on the stream as a model of CANN, where it can."""
+        if self.cann.aclmdlRICaptureBegin is None:
+            return None
         # What used the memory that kernels borrow now must be done when the model first runs.
         self.synchronize(stream)
         recording = record(self.cann, stream, enqueue, self._drop)
@@ -218,6 +220,32 @@ class AscendRuntime(Runtime):
     def communicator(self, identity: bytes, rank: int, size: int) -> Communicator:
         """Return this device's end of a group."""
         return HcclCommunicator(self, identity, rank, size)
+
+    # sharing memory
+
+    def address(self, array: Any) -> int:
+        """Return the address of the first element."""
+        found: int = array.address
+        return found
+
+    def borrow(self, address: int, nbytes: int) -> Any:
+        """Return a block of memory that is another library's."""
+        return Block(address, nbytes)
+
+    def foreign_stream(self, number: int | None) -> Any:
+        """Return the stream with a handle of CANN's; without one, the context's default stream."""
+        if number is not None and number <= 0:
+            raise ValueRangeError(
+                f"the stream is {number}; a stream of Ascend is named by its aclrtStream, the "
+                "default stream by None"
+            )
+        self.enter()
+        return Queue(number or 0, lambda handle, blocks: None)
+
+    def stream_number(self, stream: Any) -> int | None:
+        """Return the stream's aclrtStream."""
+        handle: int = stream.handle
+        return handle
 
     # order
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hal.dtypes import ALL
 from hal.ops import operators
 from hal_ascend.families import Family, family
 from hal_ascend.operators import RULES, Rule
+from hal_ascend.operators.unsigned import ORDER, WRAP
 from hal_ascend.prototypes import operator_prototypes
 
 __all__ = ["markdown"]
@@ -39,6 +42,10 @@ def _dtypes(rule: Rule, chip: Family) -> str:
     return f"{text} †" if "undocumented" in notes else text
 
 
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 def markdown() -> str:
     """Return the table, a section for each family of hal's operators.
 
@@ -58,6 +65,12 @@ def markdown() -> str:
         "",
         "† CANN's documentation of an operator named does not list the product. The plugin tries",
         "it, and goes another way where the operator's first phase refuses.",
+        "",
+        "CANN's arithmetic lacks unsigned integers of 16, 32 and 64 bits. Signed ones of the same",
+        f"bits do {_listed(WRAP)}, sums and products;",
+        f"kept in their order, {_listed(ORDER)}.",
+        "Division, remainders and shifts to the right widen those of 16 and 32 bits; of 64 bits",
+        "they run on the host, as powers of any do.",
         "",
         "`hal check` and `Backend.offers` answer from the same rules, where CANN is not installed.",
     ]

@@ -24,6 +24,7 @@ for _chapter in (
     "activation",
     "normalization",
     "attention",
+    "unsigned",
 ):
     import_module(f"hal_ascend.operators.{_chapter}")
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from hal import dtypes
 from hal.dtypes import real_counterpart
 from hal.plugin import Layout
-from hal_ascend.operators.rule import elementwise, rule
-from hal_ascend.recipe import Recipe, Ref, movable
+from hal_ascend.operators.rule import RULES, Build, elementwise, rule
+from hal_ascend.recipe import Recipe, Ref, movable, signed
 
 _UNARY = {
-    "abs": "Abs",
-    "sign": "Sign",
     "reciprocal": "Reciprocal",
     "exp": "Exp",
     "expm1": "Expm1",
@@ -58,7 +56,7 @@ _BINARY = {
     "logical_xor": "LogicalXor",
 }
 _CHOOSING = ("maximum", "minimum", "equal", "not_equal", "less", "less_equal", "greater",
-             "greater_equal", "isinf", "sign")  # fmt: skip
+             "greater_equal", "isinf", "floor_divide", "remainder")  # fmt: skip
 for _name, _operator in {**_UNARY, **_BINARY}.items():
     elementwise(_name, _operator, chooses=_name in _CHOOSING)
 elementwise("add", "Add", 1)
@@ -70,24 +68,27 @@ for _name, _operator in {
     "bitwise_xor": "BitwiseXorTensor",
     "bitwise_invert": "BitwiseNot",
     "bitwise_left_shift": "LeftShift",
-    "bitwise_right_shift": "RightShift",
     "complex": "Complex",
 }.items():
     elementwise(_name, _operator, widen=False)
+# What is shifted out at the right is gone in a wider integer too.
+elementwise("bitwise_right_shift", "RightShift", chooses=True)
 
 
 def _rounding(name: str, operator: str) -> None:
+    """Add the rule of an operator that leaves integers as they are."""
     elementwise(name, operator)
-    from hal_ascend.operators.rule import RULES
-
-    floating = RULES[name].build
+    build_floating = RULES[name].build
 
     @rule(name, operator, "InplaceCopy")
     def build(recipe: Recipe) -> bool | None:
-        if recipe.input().dtype.kind not in ("int", "uint"):
-            return floating(recipe)
-        recipe.call("InplaceCopy", recipe.out, recipe.input())
-        return None
+        whole = recipe.input().dtype.kind in ("int", "uint")
+        return _same(recipe) if whole else build_floating(recipe)
+
+
+def _same(recipe: Recipe) -> bool | None:
+    recipe.call("InplaceCopy", recipe.out, recipe.input())
+    return None
 
 
 for _name, _operator in {
@@ -97,6 +98,29 @@ for _name, _operator in {
     "round": "Round",
 }.items():
     _rounding(_name, _operator)
+
+
+def _of_unsigned(name: str, operator: str, build_unsigned: Build, *others: str) -> None:
+    """Add the rule of an operator that says little about integers without a sign."""
+    elementwise(name, operator)
+    build_signed = RULES[name].build
+
+    @rule(name, operator, *others)
+    def build(recipe: Recipe) -> bool | None:
+        unsigned = recipe.input().dtype.kind == "uint"
+        return build_unsigned(recipe) if unsigned else build_signed(recipe)
+
+
+def _one_or_zero(recipe: Recipe) -> bool | None:
+    x = signed(recipe.input())
+    truth = recipe.temporary(dtypes.bool, x.shape)
+    recipe.call("NeTensor", x, recipe.filled(x.dtype, (), 0), truth)
+    recipe.call("Cast", truth, recipe.out.dtype, recipe.out)
+    return None
+
+
+_of_unsigned("abs", "Abs", _same, "InplaceCopy")
+_of_unsigned("sign", "Sign", _one_or_zero, "NeTensor")
 
 
 @rule("square", "Mul")

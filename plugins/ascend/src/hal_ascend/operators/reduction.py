@@ -6,7 +6,7 @@ from typing import Any
 
 from hal import dtypes
 from hal_ascend.operators.rule import compute_in, rule
-from hal_ascend.recipe import Recipe, Ref, Scalar
+from hal_ascend.recipe import Recipe, Ref, Scalar, signed
 
 
 def _nothing(recipe: Recipe) -> bool:
@@ -27,9 +27,17 @@ def _written(recipe: Recipe, dtype: Any) -> Ref:
     return out if out.dtype is dtype else recipe.temporary(dtype, out.shape)
 
 
+def _wrapping(recipe: Recipe) -> tuple[Ref, Ref]:
+    """Return input and output of a sum or product: unsigned integers that wrap as signed ones."""
+    x, out = recipe.input(), recipe.out
+    if out.dtype.kind == "uint" and x.dtype is not out.dtype and x.dtype.bits > 8:
+        x = recipe.cast(x, signed(out).dtype)
+    return signed(x), signed(out)
+
+
 @rule("sum", "ReduceSum")
 def _sum(recipe: Recipe) -> bool | None:
-    x, out = recipe.input(), recipe.out
+    x, out = _wrapping(recipe)
     if not recipe.supports("ReduceSum", x.dtype) or not recipe.supports("ReduceSum", out.dtype):
         return False
     if not _nothing(recipe):
@@ -40,7 +48,7 @@ def _sum(recipe: Recipe) -> bool | None:
 
 @rule("prod", "ProdDim", "Prod")
 def _prod(recipe: Recipe) -> bool | None:
-    x, out = recipe.input(), recipe.out
+    x, out = _wrapping(recipe)
     if not recipe.supports("ProdDim", x.dtype) or not recipe.supports("ProdDim", out.dtype):
         return False
     if _nothing(recipe):
@@ -161,17 +169,17 @@ _position("argmin", "ArgMin")
 
 @rule("cumulative_sum", "Cumsum")
 def _cumulative_sum(recipe: Recipe) -> bool | None:
-    x, out, dtype = recipe.input(), recipe.out, recipe.attributes["dtype"]
+    x, out = _wrapping(recipe)
     if not recipe.supports("Cumsum", x.dtype) or not x.shape:
         return False
-    recipe.call("Cumsum", x, recipe.attributes["axis"], dtype, out)
+    recipe.call("Cumsum", x, recipe.attributes["axis"], out.dtype, out)
     return None
 
 
 @rule("cumulative_prod", "Cumprod")
 def _cumulative_prod(recipe: Recipe) -> bool | None:
-    x, out, dtype = recipe.input(), recipe.out, recipe.attributes["dtype"]
+    x, out = _wrapping(recipe)
     if not recipe.supports("Cumprod", x.dtype) or not x.shape:
         return False
-    recipe.call("Cumprod", x, Scalar(recipe.attributes["axis"], dtypes.int32), dtype, out)
+    recipe.call("Cumprod", x, Scalar(recipe.attributes["axis"], dtypes.int32), out.dtype, out)
     return None

@@ -9,7 +9,7 @@ from hal import dtypes
 from hal.dtypes import DType
 from hal_ascend.recipe import Recipe, Ref
 
-__all__ = ["RULES", "Rule", "compute_in", "elementwise", "rule"]
+__all__ = ["RULES", "Build", "Rule", "compute_in", "elementwise", "rule"]
 
 Build = Callable[[Recipe], "bool | None"]
 
@@ -70,7 +70,7 @@ def compute_in(recipe: Recipe, operator: str, dtype: DType, chooses: bool = Fals
     """Return the dtype an operator calculates in: the given one, or one that holds all its values.
 
     Narrow floating-point numbers are calculated with in float32 and rounded once. Unsigned integers
-    may be widened where the operator only compares or chooses, so that nothing overflows.
+    may be widened where the operator compares, chooses or divides, so that nothing overflows.
     """
     if recipe.supports(operator, dtype):
         return dtype
@@ -96,7 +96,7 @@ def elementwise(
     widen : bool
         Whether dtypes that CANN lacks may be calculated in wider ones.
     chooses : bool
-        Whether the operator only compares or chooses, as :func:`compute_in` has it.
+        Whether the operator compares, chooses or divides, as :func:`compute_in` has it.
     """
 
     @rule(name, operator)

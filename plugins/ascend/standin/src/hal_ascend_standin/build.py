@@ -54,7 +54,8 @@ def _pair(operator: OperatorPrototype) -> str:
     name = f"aclnn{operator.name}"
     given = ", ".join(f"{_TYPES[code]}{called}" for code, called in operator.arguments)
     bound = ", ".join(
-        f"bind(static_cast<double>({called}))" if code == "f32"
+        f"written(bind({called}))" if code == "O"
+        else f"bind(static_cast<double>({called}))" if code == "f32"
         else f"bind(static_cast<int64_t>({called}))" if code == "d"
         else f"bind({called})"
         for code, called in operator.arguments

@@ -43,6 +43,15 @@ enum aclmdlRICaptureStatus {
   ACL_MODEL_RI_CAPTURE_STATUS_NONE = 0, ACL_MODEL_RI_CAPTURE_STATUS_ACTIVE = 1,
   ACL_MODEL_RI_CAPTURE_STATUS_INVALIDATED = 2
 };
+enum aclCANNPackageName { ACL_PKG_NAME_CANN = 0 };
+struct aclCANNPackageVersion {
+  char version[128];
+  char majorVersion[64];
+  char minorVersion[64];
+  char releaseVersion[64];
+  char patchVersion[64];
+  char reserved[128];
+};
 enum HcclResult {
   HCCL_SUCCESS = 0, HCCL_E_PARA = 1, HCCL_E_PTR = 2, HCCL_E_INTERNAL = 4, HCCL_E_TIMEOUT = 9
 };

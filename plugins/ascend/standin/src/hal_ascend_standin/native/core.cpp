@@ -69,6 +69,8 @@ const char *kind_name(Kind kind) {
 Settings &settings() {
   static Settings *made = [] {
     auto *s = new Settings;
+    const char *version = std::getenv("HAL_STANDIN_VERSION");
+    s->version = version && *version ? version : "8.5.0";
     const char *wanted = std::getenv("HAL_STANDIN_CHIP");
     s->chip = wanted && *wanted ? wanted : "910B3";
     // A chip that is not listed is taken for one like the 910B3 under its own name.

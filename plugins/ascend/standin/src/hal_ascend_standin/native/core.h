@@ -120,7 +120,7 @@ using Compute = int (*)(const char *name, const Argument *arguments, int count, 
                         int room);
 
 struct Settings {
-  std::string chip, soc;
+  std::string chip, soc, version;
   int devices = 1;
   uint64_t memory = 0;
   int cores = 0, vector_cores = 0;

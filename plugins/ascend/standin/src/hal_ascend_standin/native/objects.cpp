@@ -309,6 +309,62 @@ STANDIN_EXPORT aclnnStatus aclDestroyAclOpExecutor(aclOpExecutor *executor) {
   return 0;
 }
 
+namespace {
+
+// The tensors of the operator's definition that are read, or those that are written, in order;
+// those left out included. A list of tensors is one of them.
+Bound *nth(Executor &executor, size_t index, bool output) {
+  size_t seen = 0;
+  for (Bound &b : executor.bound)
+    if ((b.absent || b.plain.kind == 1 || b.plain.kind == 7) && b.output == output &&
+        seen++ == index)
+      return &b;
+  return nullptr;
+}
+
+int set_address(const char *call, aclOpExecutor *executor, size_t index, bool output, int kind,
+                size_t member, void *address) {
+  auto found = get<Executor>(executor, Kind::Executor);
+  if (!found) return fail(code::EXECUTOR_NULL, "%s: no executor that is alive", call);
+  if (!found->repeatable)
+    return fail(code::OPERATOR_PARAM, "%s: the executor is not repeatable", call);
+  if (!address || reinterpret_cast<uint64_t>(address) % 32)
+    return fail(code::OPERATOR_PARAM, "%s: %p is not 32-byte aligned", call, address);
+  Bound *b = nth(*found, index, output);
+  if (!b || b->plain.kind != kind || member >= b->tensors.size())
+    return fail(code::OPERATOR_PARAM, "%s: there is no tensor %zu, %zu", call, index, member);
+  b->tensors[member].address = address;
+  return 0;
+}
+
+}  // namespace
+
+STANDIN_EXPORT aclnnStatus aclSetInputTensorAddr(aclOpExecutor *executor, const size_t index,
+                                                 aclTensor *tensor, void *addr) {
+  ENTER(aclnnStatus, code::OPERATOR_PARAM);
+  if (!find(tensor, Kind::Tensor))
+    return fail(code::OPERATOR_NULL, "aclSetInputTensorAddr: no tensor that is alive");
+  return set_address("aclSetInputTensorAddr", executor, index, false, 1, 0, addr);
+}
+
+STANDIN_EXPORT aclnnStatus aclSetOutputTensorAddr(aclOpExecutor *executor, const size_t index,
+                                                  aclTensor *tensor, void *addr) {
+  ENTER(aclnnStatus, code::OPERATOR_PARAM);
+  if (!find(tensor, Kind::Tensor))
+    return fail(code::OPERATOR_NULL, "aclSetOutputTensorAddr: no tensor that is alive");
+  return set_address("aclSetOutputTensorAddr", executor, index, true, 1, 0, addr);
+}
+
+STANDIN_EXPORT aclnnStatus aclSetDynamicInputTensorAddr(aclOpExecutor *executor, size_t irIndex,
+                                                        const size_t relativeIndex,
+                                                        aclTensorList *tensors, void *addr) {
+  ENTER(aclnnStatus, code::OPERATOR_PARAM);
+  if (!find(tensors, Kind::TensorList))
+    return fail(code::EXECUTOR_NULL, "aclSetDynamicInputTensorAddr: no list that is alive");
+  return set_address("aclSetDynamicInputTensorAddr", executor, irIndex, false, 7, relativeIndex,
+                     addr);
+}
+
 // The index counts the tensors of the first phase's arguments, those left out included.
 STANDIN_EXPORT aclnnStatus aclSetTensorAddr(aclOpExecutor *executor, const size_t index,
                                             aclTensor *tensor, void *addr) {

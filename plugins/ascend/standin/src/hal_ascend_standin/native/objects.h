@@ -28,6 +28,7 @@ struct Bound {
   std::vector<char> bytes;
   bool broken = false;
   bool absent = false;  // A tensor that was left out; it keeps its index.
+  bool output = false;
 };
 
 struct Executor : Object {
@@ -44,6 +45,10 @@ Bound bind(const aclTensorList *handle);
 Bound bind(int64_t value);
 Bound bind(double value);
 Bound bind(const char *value);
+inline Bound written(Bound made) {
+  made.output = true;
+  return made;
+}
 inline Bound bind(bool value) { return bind(static_cast<int64_t>(value)); }
 inline Bound bind(int value) { return bind(static_cast<int64_t>(value)); }
 inline Bound bind(int8_t value) { return bind(static_cast<int64_t>(value)); }

@@ -178,6 +178,26 @@ STANDIN_EXPORT aclError aclrtGetVersion(int32_t *majorVersion, int32_t *minorVer
   return 0;
 }
 
+STANDIN_EXPORT aclError aclsysGetCANNVersion(aclCANNPackageName name,
+                                             aclCANNPackageVersion *version) {
+  ENTER(aclError, 100000);
+  if (!version || name != ACL_PKG_NAME_CANN) return fail(100000, "aclsysGetCANNVersion");
+  std::memset(version, 0, sizeof *version);
+  std::snprintf(version->version, sizeof version->version, "%s", settings().version.c_str());
+  return 0;
+}
+
+STANDIN_EXPORT aclError aclrtDeviceCanAccessPeer(int32_t *canAccessPeer, int32_t deviceId,
+                                                 int32_t peerDeviceId) {
+  ENTER(aclError, code::PARAM);
+  int devices = settings().devices;
+  if (!canAccessPeer || deviceId < 0 || deviceId >= devices || peerDeviceId < 0 ||
+      peerDeviceId >= devices)
+    return fail(code::DEVICE_ID, "there is no device %d or %d", deviceId, peerDeviceId);
+  *canAccessPeer = deviceId != peerDeviceId;
+  return 0;
+}
+
 STANDIN_EXPORT aclError aclrtGetDeviceInfo(uint32_t deviceId, aclrtDevAttr attr, int64_t *value) {
   ENTER(aclError, code::PARAM);
   if (!value || static_cast<int>(deviceId) >= settings().devices)

@@ -1,4 +1,4 @@
-"""Collectives on several devices of one process, a thread for each."""
+"""Collectives on several devices of one process, a thread for each, and of several processes."""
 
 from __future__ import annotations
 
@@ -116,3 +116,76 @@ def test_an_identity_of_another_kind_is_refused(in_python):
         "    print(error)"
     )
     assert "has 4108 bytes, not 1" in out
+
+
+PROCESSES = """
+import subprocess, sys
+import numpy as np
+import hal
+from hal.plugin import backends
+
+SIZE = 3
+CHILD = '''
+import sys
+import numpy as np
+import hal
+rank, size, identity = int(sys.argv[1]), int(sys.argv[2]), bytes.fromhex(sys.argv[3])
+device = hal.device("ascend:0")
+group = device.runtime.communicator(identity, rank, size)
+stream = device.default_stream.handle
+x = hal.asarray(np.arange(4, dtype=np.float32) + rank, device=device)
+total = hal.zeros(4, device=device)
+for _ in range(5):
+    group.all_reduce(total._array, x._array, "sum", stream)
+passed = hal.asarray(np.float32([rank]), device=device)
+if rank == 0:
+    group.send(passed._array, size - 1, stream)
+if rank == size - 1:
+    group.receive(passed._array, 0, stream)
+print(rank, total.tolist(), passed.item())
+group.close()
+'''
+hal.ones(1, device="ascend:0").numpy()
+identity = backends()["ascend"].communicator_identity()
+children = [
+    subprocess.Popen([sys.executable, "-c", CHILD, str(r), str(SIZE), identity.hex()],
+                     stdout=subprocess.PIPE, text=True)
+    for r in range(SIZE)
+]
+for child in children:
+    print(child.communicate(timeout=90)[0].strip())
+folder = identity.rstrip(bytes(1)).decode()
+import os
+print("left over:", os.path.exists(folder))
+"""
+
+
+def test_processes_calculate_together(in_python):
+    out = in_python(PROCESSES, STANDIN_DELAY_US=200)
+    assert out.splitlines() == [
+        "0 [3.0, 6.0, 9.0, 12.0] 0.0",
+        "1 [3.0, 6.0, 9.0, 12.0] 1.0",
+        "2 [3.0, 6.0, 9.0, 12.0] 0.0",
+        "left over: False",
+    ]
+
+
+def test_ranks_that_disagree_are_told_so(in_python):
+    code = """
+import hal
+from hal.plugin import backends
+device = hal.device("ascend:0")
+hal.ones(1, device=device).numpy()
+identity = backends()["ascend"].communicator_identity()
+group = device.runtime.communicator(identity, 0, 1)
+for rank, size, given in ((0, 1, identity), (0, 2, identity), (0, 1, bytes(4108))):
+    try:
+        device.runtime.communicator(given, rank, size)
+    except hal.HalError as error:
+        print(error)
+group.close()
+"""
+    out = in_python(code)
+    assert "another one has this rank" in out
+    assert "ranks disagree about their number" in out
+    assert "names no group on this machine" in out

@@ -256,3 +256,15 @@ def test_devices_that_reach_each_others_memory_are_linked(in_python):
     )
     assert "{'ascend:1': 'peer access', 'ascend:2': 'peer access'}" in out
     assert out.count("peer access") == 6
+
+
+def test_what_a_program_still_holds_at_its_end_is_given_back(in_python):
+    out = in_python(
+        "import hal\n"
+        "d = hal.device('ascend:0')\n"
+        "x = hal.ones(4, device=d) + 1\n"
+        "stream = hal.Stream(d)\n"
+        "kept = [stream.record_event(), hal.Event(d), hal.compile(lambda x: x * 2)]\n"
+        "print(kept[-1](x).tolist(), kept[-1](x).tolist())"
+    )
+    assert out.split("\n") == ["[4.0, 4.0, 4.0, 4.0] [4.0, 4.0, 4.0, 4.0]", ""]

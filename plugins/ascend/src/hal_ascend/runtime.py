@@ -82,6 +82,7 @@ class AscendRuntime(Runtime):
         self._streams: weakref.WeakSet[Queue] = weakref.WeakSet()
         self._kernels: weakref.WeakSet[Executable] = weakref.WeakSet()
         self._recordings: weakref.WeakSet[Recording] = weakref.WeakSet()
+        self._events: set[int] = set()
         self._retired: list[tuple[int, list[Block]]] = []
         self._dropped: list[tuple[int, list[Block], Queue]] = []
         self._failures: list[DeviceError] = []
@@ -302,10 +303,14 @@ class AscendRuntime(Runtime):
 
     def event(self) -> Any:
         """Return a new event."""
-        return _Event(self.event_raw(), self._destroy_event)
+        handle = self.event_raw()
+        self._events.add(handle)
+        return _Event(handle, self._destroy_event)
 
     def _destroy_event(self, handle: int) -> None:
-        if not self.closed:
+        # Called by a finaliser, or where the device is closed: whoever takes it off destroys it.
+        with contextlib.suppress(KeyError):
+            self._events.remove(handle)
             self.cann.aclrtDestroyEvent(handle)
 
     def event_raw(self) -> int:
@@ -401,6 +406,8 @@ class AscendRuntime(Runtime):
         for model in models:
             self.cann.aclmdlRIDestroy(model)
         self._dropped.clear()
+        for handle in list(self._events):
+            self._destroy_event(handle)
         for handle in [h for h, _ in self._retired] + [q.handle for q in self._streams]:
             self.cann.aclrtDestroyStream(handle)
         self.pool.close()

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from hal import array_api, errors, fft, linalg, nn
+from hal import array_api, errors, fft, linalg, nn, profiling
 from hal.array_api import *  # noqa: F403
 from hal.device import Device, Event, Stream, default_device, device, devices
 from hal.dtypes import (
@@ -41,6 +41,8 @@ from hal.report import fallback, report, reset_report
 from hal.tensor import Tensor
 from hal.version import VERSION as __version__
 
+profile = profiling.Profile
+
 # What mypy and editors take for public: the names below, the standard's, and the errors.
 __all__ = [
     "DType",
@@ -77,6 +79,7 @@ __all__ = [
     "linalg",
     "nn",
     "precision",
+    "profile",
     "report",
     "reset_report",
     "uint2",

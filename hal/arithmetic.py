@@ -11,6 +11,7 @@ from hal.dispatch import call, constant, plans
 from hal.errors import DTypeError, ShapeError
 from hal.indexing import assign_item
 from hal.ops import Operator, operators
+from hal.plans import shortcut
 from hal.storage import Value
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _binary(name: str) -> Callable[[Any, Any], Tensor]:
     op = operators[name]
     cache = plans(op)
     # Plans and constants for Python numbers. Zero and NaN are no keys: -0.0 equals 0.0.
-    numbers: dict[Any, Any] = {}
+    numbers = shortcut()
 
     def method(self: Any, other: Any) -> Any:
         try:

@@ -26,8 +26,9 @@ from hal.errors import (
 from hal.memory import allocate, base, from_host, make_view, overwrite_on_host, to_host
 from hal.ops import Operator, evaluate_reference, operators
 from hal.ops.operator import Inference
-from hal.plans import Plan, counter, failure, native_plan
+from hal.plans import Plan, counter, failure, native_plan, plans, routed, watched
 from hal.plugin import Kernel, Signature, extent
+from hal.recorder import current_recorder
 from hal.report import current_policy, first_time
 from hal.storage import Spec, Value
 
@@ -36,12 +37,6 @@ __all__ = ["Evaluator", "call", "constant", "evaluator", "operands", "plans", "w
 _PLAN_LIMIT = 16384
 _CONSTANT_LIMIT = 4096
 _COPY = operators["copy"]
-_plans: dict[Operator, dict[Any, Plan]] = {}
-
-
-def plans(op: Operator) -> dict[Any, Plan]:
-    """Return the operator's plan cache, keyed by input specs (and attribute items, if any)."""
-    return _plans.setdefault(op, {})
 
 
 def call(op: Operator, *inputs: Value | None, device: Any = None, **attributes: Any) -> Any:
@@ -90,6 +85,8 @@ def call(op: Operator, *inputs: Value | None, device: Any = None, **attributes: 
                 where.tracer.viewed(op, op.infer(specs, attributes).attributes, lifted[0], found)
             return found
         plan = _build(op, specs, attributes, where)
+        if current_recorder() is not None:
+            plan = watched(op, plan)
         if len(cache) >= _PLAN_LIMIT:
             cache.clear()
         cache[key] = plan
@@ -202,14 +199,16 @@ def _build(
         return _empty_plan(outputs)
     kernel = _kernel(op, device, specs, outputs, inference)
     if kernel is not None:
-        return native_plan(op, device, kernel, specs, outputs)
+        plan = native_plan(op, device, kernel, specs, outputs)
+        return routed(plan, "native", device, inference.attributes)
     if not all(s is None or s.contiguous for s in specs):
         packed = tuple([None if s is None else device.spec(s.dtype, s.shape) for s in specs])
         if op is not _COPY and _kernel(op, device, packed, outputs, inference) is not None:
             return _packed(op, attributes)
     if op.decompose is not None:
-        return _decomposed(op, device, inference)
-    return _on_host(op, device, inference)
+        plan = _decomposed(op, device, inference)
+        return routed(plan, "decomposed", device, inference.attributes)
+    return routed(_on_host(op, device, inference), "host", device, inference.attributes)
 
 
 def _kernel(
@@ -351,8 +350,11 @@ def write(target: Value, source: Value) -> None:
         base(source)[0].read_on(stream)
         storage.write_on(stream)
         stream.pending = stream.pending or _COPY.name
+    into, recorder = kernel.into, current_recorder()
+    if recorder is not None:
+        into = recorder.watched(_COPY, into, device, stream, (source._spec,), (target._spec,))
     try:
-        kernel.into(stream.handle, [target._array], [source._array])
+        into(stream.handle, [target._array], [source._array])
     except Exception as error:
         raise failure(_COPY, device, error) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hal.device import Device
 from hal.dtypes import as_dtype
 from hal.errors import DeviceError, OutOfMemory
 from hal.plugin.layout import extent
+from hal.recorder import current_recorder
 from hal.storage import Spec, Storage, Value
 from hal.stream import Stream, named
 
@@ -104,7 +106,9 @@ def from_host(host: Any, device: Device) -> Value:
     value = allocate(spec, stream)
     if spec.size:
         packed = np.ascontiguousarray(host, dtype=dtype.numpy).reshape(host.shape)
-        device.runtime.upload(value._array, packed, stream.handle)
+        _watched_copy(
+            "upload", value, lambda: device.runtime.upload(value._array, packed, stream.handle)
+        )
     return value
 
 
@@ -135,7 +139,7 @@ def to_host(value: Value) -> Any:
         return np.empty(spec.shape, spec.dtype.numpy)
     exposed = runtime.expose(value._array) if runtime.synchronous else None
     if exposed is not None:
-        return np.array(exposed, order="C", copy=True)
+        return _watched_copy("download", value, lambda: np.array(exposed, order="C", copy=True))
     if spec.contiguous:
         host = np.empty(spec.shape, spec.dtype.numpy)
         _download(value, host)
@@ -182,6 +186,17 @@ def _download(value: Value, host: Any) -> None:
     stream = base(value)[0].stream
     first, stream.pending = stream.pending, None
     try:
-        device.runtime.download(value._array, host, stream.handle)
+        _watched_copy(
+            "download", value, lambda: device.runtime.download(value._array, host, stream.handle)
+        )
     except DeviceError as error:
         raise named(error, device, first) from error
+
+
+def _watched_copy(name: str, value: Value, copy: Callable[[], Any]) -> Any:
+    """Copy between host and device, and tell the profile that runs of it."""
+    recorder = current_recorder()
+    if recorder is None:
+        return copy()
+    spec = value._spec
+    return recorder.timed("copy", name, spec.device, copy, inputs=(spec,), outputs=(spec,))

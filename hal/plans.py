@@ -1,24 +1,51 @@
-"""Plans that run a native kernel: what an eager call costs is written here, line by line."""
+"""Plans: those that run a native kernel, line by line what a call costs, and where all are kept."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import update_wrapper
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from hal.device import Device
 from hal.errors import DeviceError, HalError
 from hal.memory import allocate, base, tensor_class, wrap
 from hal.ops import Operator
 from hal.plugin import Kernel
+from hal.recorder import Kind, Recorder, current_recorder, use
 from hal.report import Tally, tally
 from hal.storage import Spec, Storage
 from hal.stream import named
 
-__all__ = ["Plan", "counter", "failure", "native_plan"]
+__all__ = [
+    "Plan",
+    "counter",
+    "failure",
+    "native_plan",
+    "plans",
+    "record_calls",
+    "routed",
+    "shortcut",
+    "watched",
+]
 
 Plan = Callable[..., Any]
 _new = object.__new__
+_plans: dict[Operator, dict[Any, Plan]] = {}
+_shortcuts: list[dict[Any, Any]] = []
+_routes: WeakKeyDictionary[Plan, tuple[Kind, Device, Mapping[str, Any]]] = WeakKeyDictionary()
+
+
+def plans(op: Operator) -> dict[Any, Plan]:
+    """Return the operator's plan cache, keyed by input specs (and attribute items, if any)."""
+    return _plans.setdefault(op, {})
+
+
+def shortcut() -> dict[Any, Any]:
+    """Return a new dictionary for plans, emptied whenever they are exchanged for others."""
+    _shortcuts.append({})
+    return _shortcuts[-1]
 
 
 def native_plan(
@@ -148,3 +175,53 @@ def _keep(spec: Spec, array: Any, device: Device, stream: Any) -> Any:
     buffer = device.runtime.owner(array)
     storage = Storage(device, buffer, spec.nbytes, stream, owned=False, keep=array)
     return wrap(spec, array, (storage, 0))
+
+
+# Plans while a profile runs
+
+
+def routed(plan: Plan, route: Kind, device: Device, attributes: Mapping[str, Any]) -> Plan:
+    """Return a plan after noting, for profiles, by which route and where it runs its operator."""
+    _routes[plan] = (route, device, attributes)
+    return plan
+
+
+def watched(op: Operator, plan: Plan) -> Plan:
+    """Return a plan that tells the running profile of each call; one that runs nothing stays."""
+    if plan not in _routes:
+        return plan
+    route, device, attributes = _routes[plan]
+
+    def run(*inputs: Any) -> Any:
+        recorder = current_recorder()
+        if recorder is None:
+            return plan(*inputs)
+        stream = device.current_stream()
+        if not device.runtime.synchronous:
+            # What the call waits for is not part of its time.
+            for x in inputs:
+                if x is not None:
+                    base(x)[0].read_on(stream)
+        return recorder.timed(
+            route, op.name, device, lambda: plan(*inputs), stream=stream,
+            inputs=tuple([None if x is None else x._spec for x in inputs]), outputs=_specs,
+            attributes=attributes, op=op,
+        )  # fmt: skip
+
+    update_wrapper(run, plan)
+    return run
+
+
+def record_calls(recorder: Recorder | None) -> None:
+    """Have a recorder told of every call from now on, or none: plans are exchanged for others."""
+    use(recorder)
+    for op, cache in list(_plans.items()):
+        for key, plan in list(cache.items()):
+            original = getattr(plan, "__wrapped__", plan)
+            cache[key] = original if recorder is None else watched(op, original)
+    for numbers in _shortcuts:
+        numbers.clear()
+
+
+def _specs(made: Any) -> tuple[Spec, ...]:
+    return tuple([x._spec for x in (made if isinstance(made, tuple) else (made,))])

@@ -16,11 +16,12 @@ Examples
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
 import hal
-from hal.cli.output import console, print_json, progress, table
+from hal.cli.output import console, print_json, progress, remark, table
 from hal.demo import Search, load_encoder, read_texts, search
 
 __all__ = ["add_arguments", "as_json", "run", "show"]
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--top", type=_count, default=5, metavar="N", help="how many texts to show (default: 5)"
     )
+    parser.add_argument("--profile", metavar="FILE", help="write a trace of every call")
     parser.add_argument("--json", action="store_true", help="print JSON, with all texts")
 
 
@@ -58,8 +60,16 @@ def run(arguments: argparse.Namespace) -> None:
     texts = read_texts(arguments.text)
     encoder = load_encoder(arguments.device)
     hal.reset_report()
-    with progress(f"embedding {len(texts)} texts on {encoder.device}", len(texts)) as advance:
+    profile = hal.profile()
+    with ExitStack() as stack:
+        label = f"embedding {len(texts)} texts on {encoder.device}"
+        advance = stack.enter_context(progress(label, len(texts)))
+        if arguments.profile:
+            stack.enter_context(profile)
         found = search(encoder, arguments.query, texts, advance)
+    if arguments.profile:
+        profile.save(arguments.profile)
+        remark(f"wrote {arguments.profile}")
     if arguments.json:
         print_json(as_json(found))
     else:

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeat", type=int, default=10, metavar="N", help="timed runs (10)")
     parser.add_argument("--precision", choices=("highest", "high", "medium"), default="highest")
     parser.add_argument("--compile", action="store_true", help="run it as a compiled program")
-    parser.add_argument("--profile", metavar="FILE", help="write a trace of each node")
+    parser.add_argument("--profile", metavar="FILE", help="write a trace of every call")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random inputs (0)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 

@@ -7,8 +7,7 @@ Needs the ``onnx`` package: ``pip install 'hal-sdk[onnx]'``.
 
 from hal.onnx.describe import describe
 from hal.onnx.limits import Limits
-from hal.onnx.profile import Profile, ProfileRow
 from hal.onnx.session import Session, load
 from hal.onnx.types import ValueType
 
-__all__ = ["Limits", "Profile", "ProfileRow", "Session", "ValueType", "describe", "load"]
+__all__ = ["Limits", "Session", "ValueType", "describe", "load"]

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from hal.device import Device
+from hal.device import Device, traced
 from hal.errors import DeviceError, HalError, ModelError, Unsupported
 from hal.onnx.context import Context
 from hal.onnx.graph import Graph, Step
 from hal.onnx.limits import Limits
 from hal.onnx.values import Constant, describe, is_text, to_device, to_host
+from hal.recorder import current_recorder, named
 from hal.tensor import Tensor
 
 __all__ = ["Observer", "Run"]
@@ -146,14 +147,30 @@ class Run:
 
     def _run(self, step: Step, scope: _Scope) -> None:
         if self._observer is None:
-            results = self.step(step, scope)
+            results = self._named(step, scope)
         else:
-            results = self._observer(self, step, lambda: self.step(step, scope))
+            results = self._observer(self, step, lambda: self._named(step, scope))
         for name, value in zip(step.outputs, results, strict=True):
             if name:
                 scope.values[name] = value
         for name in step.release:
             scope.values.pop(name, None)
+
+    def _named(self, step: Step, scope: _Scope) -> Sequence[Any]:
+        """Run a node, under its name where a profile runs or a program is traced."""
+        recorder = current_recorder()
+        if step.body is not None or (recorder is None and not traced(self.device)):
+            return self.step(step, scope)
+        name = step.name or next(iter(filter(None, step.outputs)), "")
+
+        def run() -> Sequence[Any]:
+            with named(name):
+                return self.step(step, scope)
+
+        if recorder is None:
+            return run()
+        operator = {"operator": step.operator}
+        return recorder.timed("node", name, self.device, run, attributes=operator)
 
     def step(self, step: Step, scope: _Scope) -> Sequence[Any]:
         """Run one node and return its results, one for each name it makes.

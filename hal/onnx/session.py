@@ -12,11 +12,11 @@ from hal.onnx.execution import Observer, Run
 from hal.onnx.folding import changes, fold_constants
 from hal.onnx.graph import Builder
 from hal.onnx.limits import Limits
-from hal.onnx.profile import Profile, Recorder
 from hal.onnx.reading import check_model, damage, read_model
 from hal.onnx.types import ValueType, checked, value_type
 from hal.onnx.values import is_text, to_device
 from hal.precision import precision as precision_level
+from hal.profiling import Profile
 from hal.program import compile as compile_function
 from hal.stream import Stream
 
@@ -139,7 +139,7 @@ class Session:
         return len(self._graph.steps)
 
     def profile(self, inputs: Mapping[str, Any], repeat: int = 1) -> Profile:
-        """Run the model and measure each node; the device is waited for after each.
+        """Run the model inside :class:`hal.profile`, which records each node by its name.
 
         Parameters
         ----------
@@ -151,6 +151,7 @@ class Session:
         Returns
         -------
         Profile
+            ``profile.table("name")`` sums it by node.
 
         Examples
         --------
@@ -161,28 +162,26 @@ class Session:
         ...     double (float[n] x) => (float[n] y) { y = Add(x, x) }
         ... ''')
         >>> profile = hal.onnx.load(model, device="cpu:0").profile({"x": np.float32([1])})
-        >>> [(row.operator, row.calls) for row in profile.rows]
-        [('Add', 1)]
+        >>> [(row.name, row.operator, row.calls) for row in profile.rows("name")]
+        [('y', 'Add', 1)]
         """
         if not isinstance(repeat, int) or repeat < 1:
             raise ValueRangeError(f"repeat is {repeat!r}; it must be a number of runs, 1 or more")
         self.run(inputs)
-        recorder = Recorder(self.device)
-        for _ in range(repeat):
-            self._run(inputs, None, Run(self.device, self.limits, recorder))
-        return recorder.profile(repeat)
+        given = self._given(inputs)
+        with Profile() as profile:
+            for _ in range(repeat):
+                self._run(given, None)
+        return profile
 
-    def _run(
-        self, inputs: Mapping[str, Any], outputs: Iterable[str] | None, run: Run | None = None
-    ) -> dict[str, Any]:
+    def _run(self, inputs: Mapping[str, Any], outputs: Iterable[str] | None) -> dict[str, Any]:
         names, given = self._wanted(outputs), self._given(inputs)
-        calculate = self._compiled if self._compiled and run is None else self._calculate
-        found = calculate(given) if run is None else calculate(given, run)
+        found = (self._compiled or self._calculate)(given)
         values = dict(zip(self._graph.outputs, found, strict=True))
         return {name: values[name] for name in names}
 
-    def _calculate(self, given: dict[str, Any], run: Run | None = None) -> list[Any]:
-        run = run or Run(self.device, self.limits, self._observer)
+    def _calculate(self, given: dict[str, Any]) -> list[Any]:
+        run = Run(self.device, self.limits, self._observer)
         return [self._placed(value) for value in run.graph(self._graph, given)]
 
     def _wanted(self, outputs: Iterable[str] | None) -> list[str]:

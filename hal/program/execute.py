@@ -18,6 +18,7 @@ from hal.ops import evaluate_reference
 from hal.plans import counter, failure
 from hal.plugin import Array, Call, Layout, Program, Runtime, Signature, extent
 from hal.program.memory import MemoryPlan, plan_memory
+from hal.recorder import Recorder, current_recorder
 from hal.report import Tally
 from hal.storage import Storage, Value
 from hal.stream import Stream
@@ -87,7 +88,7 @@ class Executable:
         ]
         buffers = {b: storage.buffer for b, storage in self._constants.items()}
         self._whole = device.runtime.compile(program, buffers)
-        self._kernels = [] if self._whole else [self._kernel(call) for call in self._calls]
+        self._kernels = None if self._whole else [self._kernel(call) for call in self._calls]
         # What a recording works on keeps its address: only packed inputs are copied there and back.
         self._captures = (
             getattr(type(device.runtime), "capture", None) is not Runtime.capture
@@ -107,7 +108,7 @@ class Executable:
         if not device.runtime.synchronous:
             self._order(inputs, stream)
         results = {b: self._allocate(array, stream) for b, array in self._results.items()}
-        if self._whole is not None:
+        if self._whole is not None and current_recorder() is None:
             self._run_whole(inputs, results, stream)
         else:
             self._run_steps(inputs, results, stream)
@@ -121,19 +122,25 @@ class Executable:
         self, inputs: Sequence[Value], results: dict[int, Value], stream: Stream
     ) -> None:
         key = None if self.device.runtime.synchronous else stream
+        # A profile sees each call, which a recording would hide.
+        recorder = current_recorder()
         with self._lock:
             frames = self._free.setdefault(key, [])
-            frame = frames.pop() if frames else None
+            usable = frames if recorder is None else [f for f in frames if f.replay is None]
+            frame = usable[-1] if usable else None
+            if frame is not None:
+                frames.remove(frame)
         if frame is None:
             frame = self._bind(stream)
         try:
-            if frame.replay is None and self._captures and frame.runs:
+            if frame.replay is None and self._captures and frame.runs and recorder is None:
                 frame.replay = self._capture(frame, stream)
             if frame.replay is not None:
                 frame.replay(inputs, results, stream)
             else:
                 frame.fill(lambda array: self._value(array, inputs, results)._array)
-                self._enqueue(frame, stream)
+                steps = frame.steps if recorder is None else self._watched(frame, recorder, stream)
+                self._enqueue(steps, stream)
         finally:
             frame.runs += 1
             if frame.replay is None:
@@ -141,17 +148,30 @@ class Executable:
             with self._lock:
                 frames.append(frame)
 
-    def _enqueue(self, frame: _Frame, stream: Stream) -> None:
+    def _enqueue(self, steps: list[Step], stream: Stream) -> None:
         handle = stream.handle
         every_call = os.environ.get("HAL_SYNC") == "1"
         position = 0
         try:
-            for position, (into, outs, ins) in enumerate(frame.steps):  # noqa: B007
+            for position, (into, outs, ins) in enumerate(steps):  # noqa: B007
                 into(handle, outs, ins)
                 if every_call:
                     stream.synchronize()
         except Exception as error:
             raise failure(self._calls[position].op, self.device, error) from error
+
+    def _watched(self, frame: _Frame, recorder: Recorder, stream: Stream) -> list[Step]:
+        """Return a frame's steps, each telling a profile what it does."""
+        steps = []
+        for call, (into, outs, ins) in zip(self._calls, frame.steps, strict=True):
+            inputs = tuple([None if x is None else x.layout for x in call.inputs])
+            outputs = tuple([x.layout for x in call.outputs])
+            watched = recorder.watched(
+                call.op, into, self.device, stream, inputs, outputs, call.attributes,
+                "host" if call.host else "native", call.label,
+            )  # fmt: skip
+            steps.append((watched, outs, ins))
+        return steps
 
     def _capture(self, frame: _Frame, stream: Stream) -> Callable[..., None] | None:
         """Record a frame's calls on arrays of its own; None where the device does not want to."""
@@ -160,7 +180,7 @@ class Executable:
         runtime = self.device.runtime
         frame.fill(lambda array: self._value(array, inputs, results)._array)
         try:
-            recording = runtime.capture(stream.handle, lambda: self._enqueue(frame, stream))
+            recording = runtime.capture(stream.handle, lambda: self._enqueue(frame.steps, stream))
         except Exception as error:
             raise failure(self._calls[0].op, self.device, error) from error
         if recording is None:
@@ -275,6 +295,8 @@ class Executable:
                 return
             arguments[-1] = self._view(found, array, start)
 
+        if self._kernels is None:  # The backend runs the program whole, except for a profile.
+            self._kernels = [self._kernel(call) for call in self._calls]
         for call, into in zip(self._calls, self._kernels, strict=True):
             outs: list[Any] = []
             ins: list[Any] = []

@@ -27,6 +27,7 @@ from hal.plugin import (
     Signature,
     extent,
 )
+from hal.recorder import named, scopes
 from hal.report import current_policy
 from hal.storage import Spec, Storage, Value
 
@@ -98,7 +99,7 @@ class _Recorder(Runtime):
                         )
                     )
             self.calls.append(
-                Call(op, tuple(inputs), tuple(outputs), attributes, host=host, label=self.label)
+                Call(op, tuple(inputs), tuple(outputs), attributes, host=host, label=self.named())
             )
 
         return Kernel(into)
@@ -110,6 +111,10 @@ class _Recorder(Runtime):
         outputs = tuple([_plain(x) for x in signature.outputs])
         given = Signature(packed, outputs, signature.attributes)
         return self.target.runtime.kernel(op, given) is not None
+
+    def named(self) -> str:
+        """Return what the calls recorded now are called."""
+        return self.label or "/".join(scopes())
 
     def _written(self, buffer: int) -> bool:
         return any(out.buffer == buffer for made in self.calls for out in made.outputs)
@@ -169,7 +174,9 @@ class Tracer:
         if given._array.buffer != result._array.buffer:
             return
         self.recorder.calls.append(
-            Call(op, (given._array,), (result._array,), attributes, True, label=self.recorder.label)
+            Call(
+                op, (given._array,), (result._array,), attributes, True, label=self.recorder.named()
+            )
         )
 
     def _stream(self) -> Any:
@@ -214,7 +221,7 @@ def record(
     recorder = _Recorder(target)
     device = Device(_Backend(recorder), target.info)
     device.tracer = tracer = Tracer(recorder, device)
-    with default_device(device):
+    with default_device(device), named(alone=True):
         symbols = [tracer.argument(x) for x in arguments]
         results = [tracer.lift(x) for x in run(list(symbols))]
         finished = [_owned(x, recorder) for x in results]

@@ -47,6 +47,14 @@ def test_json_has_the_same_for_programs(hal_command, tmp_path):
     ).items()
 
 
+def test_a_profile_writes_a_trace_of_every_call(hal_command, tmp_path):
+    status, _, err = hal_command("demo", "--profile", str(tmp_path / "trace.json"))
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    assert status == 0
+    assert "trace.json" in err
+    assert {"linear", "attention", "layer_norm"} <= {e["name"] for e in events}
+
+
 def test_texts_are_shown_as_they_are(hal_command, tmp_path):
     path = tmp_path / "texts.txt"
     path.write_text("[bold]brackets[/bold] :smile:\n")

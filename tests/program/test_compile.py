@@ -340,3 +340,18 @@ def test_a_device_may_decline_to_capture(capturing):
     x = values(3, device=capturing)
     for _ in range(3):
         np.testing.assert_array_equal(compiled(x).numpy(), x.numpy() + 1)
+
+
+def test_a_profile_sees_the_calls_of_a_captured_program_and_leaves_the_recording(capturing):
+    double = hal.compile(lambda x: x * 2 + x)
+    x = hal.ones(3, device=capturing)
+    for _ in range(3):
+        double(x)
+    replays = capturing.runtime.replays
+    with hal.profile() as profile:
+        result = double(x)
+    assert [e.operator for e in profile.events] == ["multiply", "add"]
+    assert capturing.runtime.replays == replays
+    np.testing.assert_array_equal(result.numpy(), [3, 3, 3])
+    np.testing.assert_array_equal(double(x).numpy(), [3, 3, 3])
+    assert capturing.runtime.replays == replays + 1

@@ -20,11 +20,8 @@ from typing import Any
 
 from hal.cli.output import amount, console, print_json, remark, table
 from hal.errors import ValueRangeError
-from hal.onnx.limits import Limits
-from hal.onnx.reading import read_model
-from hal.onnx.types import value_type
 from hal.tools.check import DeviceReport, Report, Row, check, known_chips, page
-from hal.tools.inputs import pairs, read_inputs
+from hal.tools.inputs import pairs, read_model_inputs, read_shapes, whole_number
 from hal.tools.words import duration, rate
 
 __all__ = ["add_arguments", "run"]
@@ -74,14 +71,13 @@ def run(arguments: argparse.Namespace) -> int:
             "hal check needs a model and a device: hal check net.onnx --device CHIP; "
             "hal check --chips lists the chips"
         )
-    shapes, sizes = pairs(arguments.shape, "--shape"), pairs(arguments.size, "--size")
     report = check(
         arguments.model,
         arguments.device,
         batch=arguments.batch,
-        shapes={name: _sizes(name, text) for name, text in shapes.items()},
-        sizes={name: _size(name, text) for name, text in sizes.items()},
-        values=_values(arguments.model, arguments.input),
+        shapes=read_shapes(arguments.shape),
+        sizes={n: whole_number(n, t) for n, t in pairs(arguments.size, "--size").items()},
+        values=read_model_inputs(arguments.model, arguments.input),
         precision=arguments.precision,
         max_seconds=None if arguments.max_ms is None else arguments.max_ms / 1e3,
         max_memory=arguments.max_memory / 100,
@@ -95,24 +91,6 @@ def run(arguments: argparse.Namespace) -> int:
         _write(arguments.json, json.dumps(report.to_json(), indent=2, ensure_ascii=False))
     _print(report, arguments.all)
     return report.status
-
-
-def _values(model: str, given: list[str]) -> dict[str, Any]:
-    """Return the values of inputs that are read from files."""
-    if not given:
-        return {}
-    proto, _ = read_model(model, Limits())
-    return read_inputs([value_type(i) for i in proto.graph.input], given)
-
-
-def _sizes(name: str, text: str) -> tuple[int, ...]:
-    return tuple(_size(name, part) for part in text.split(",") if part.strip())
-
-
-def _size(name: str, text: str) -> int:
-    if not text.strip().isdecimal():
-        raise ValueRangeError(f"{name}={text}: a size is a whole number, not {text!r}")
-    return int(text)
 
 
 def _write(path: str, text: str) -> None:

@@ -36,6 +36,7 @@ COMMANDS = {
     "devices": "list the devices that are there, and why others are not",
     "run": "run an ONNX model on a device",
     "compare": "compare a model's numbers on two devices, node by node",
+    "bench": "measure a model's latency, and each operator against the machine's limits",
     "info": "say what an ONNX model is",
     "check": "say whether a model runs on a device that need not be there, and how fast",
     "conformance": "find out whether a device means what hal means",

@@ -11,9 +11,19 @@ import numpy as np
 
 from hal.dtypes import integer_range
 from hal.errors import Unsupported, ValueRangeError
-from hal.onnx.types import ValueType
+from hal.onnx.limits import Limits
+from hal.onnx.reading import read_model
+from hal.onnx.types import ValueType, value_type
 
-__all__ = ["draw_inputs", "pairs", "read_inputs", "read_sizes"]
+__all__ = [
+    "draw_inputs",
+    "pairs",
+    "read_inputs",
+    "read_model_inputs",
+    "read_shapes",
+    "read_sizes",
+    "whole_number",
+]
 
 
 def pairs(given: Sequence[str], option: str) -> dict[str, str]:
@@ -89,6 +99,55 @@ def read_sizes(wanted: Sequence[ValueType], given: Sequence[str]) -> dict[str, i
             listed = ", ".join(sorted(axes)) or "none"
             raise ValueRangeError(f"--size {name}={text}: named axes are {listed}, sizes numbers")
     return {name: int(text) for name, text in found.items()}
+
+
+def read_model_inputs(model: str, given: Sequence[str]) -> dict[str, Any]:
+    """Return the values that ``--input`` names, of a model that is only looked at for its inputs.
+
+    Raises
+    ------
+    ModelError
+        When the model cannot be read.
+    ValueRangeError
+        As :func:`read_inputs`.
+    """
+    if not given:
+        return {}
+    proto, _ = read_model(model, Limits())
+    return read_inputs([value_type(i) for i in proto.graph.input], given)
+
+
+def read_shapes(given: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes that ``--shape NAME=N,N,...`` gives.
+
+    Raises
+    ------
+    ValueRangeError
+        When one has another form.
+
+    Examples
+    --------
+    >>> from hal.tools.inputs import read_shapes
+    >>> read_shapes(["x=8,3,224,224"])
+    {'x': (8, 3, 224, 224)}
+    """
+    return {
+        name: tuple(whole_number(name, part) for part in text.split(",") if part.strip())
+        for name, text in pairs(given, "--shape").items()
+    }
+
+
+def whole_number(name: str, text: str) -> int:
+    """Return the size of an axis from the command line.
+
+    Raises
+    ------
+    ValueRangeError
+        When it is no whole number.
+    """
+    if not text.strip().isdecimal():
+        raise ValueRangeError(f"{name}={text}: a size is a whole number, not {text!r}")
+    return int(text)
 
 
 def draw_inputs(

@@ -88,6 +88,42 @@ class Program:
     sizes: tuple[int, ...]
     constants: Mapping[int, Any] = field(default_factory=dict)
 
+    def to_dot(self) -> str:
+        """Return the program as a graph in Graphviz's language.
+
+        Examples
+        --------
+        >>> import hal
+        >>> double = hal.compile(lambda x: x * 2)
+        >>> print(double.program(hal.ones(3)).to_dot())
+        digraph "<lambda>" {
+        ...
+          n0 -> n1 [label="float32[3]"]
+          n1 -> n2 [label="float32[3]"]
+        }
+        """
+        # Drawing stands above the contract: a plugin needs none of it.
+        from hal.program.drawing import to_dot
+
+        return to_dot(self)
+
+    def draw(self, path: Any) -> None:
+        """Write the program as a graph that people look at.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            Ends with ``.svg`` or ``.html`` for a picture, ``.dot`` or ``.gv`` for Graphviz's text.
+
+        Raises
+        ------
+        ValueRangeError
+            For another ending, or when the file cannot be written.
+        """
+        from hal.program.drawing import draw
+
+        draw(self, path)
+
     def __str__(self) -> str:
         lines = [f"{self.name}({', '.join(map(_described, self.inputs))})"]
         width = max((len(call.op.name) for call in self.calls), default=0)

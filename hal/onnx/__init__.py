@@ -9,5 +9,6 @@ from hal.onnx.describe import describe
 from hal.onnx.limits import Limits
 from hal.onnx.session import Session, load
 from hal.onnx.types import ValueType
+from hal.onnx.writing import export
 
-__all__ = ["Limits", "Session", "ValueType", "describe", "load"]
+__all__ = ["Limits", "Session", "ValueType", "describe", "export", "load"]

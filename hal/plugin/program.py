@@ -124,6 +124,22 @@ class Program:
 
         draw(self, path)
 
+    def to_onnx(self, path: Any = None) -> Any:
+        """Return the program as an ``onnx.ModelProto``, and write it to a file if one is named.
+
+        Parameters
+        ----------
+        path : str or os.PathLike, optional
+
+        Raises
+        ------
+        Unsupported
+            When ONNX lacks an operator, or the ``onnx`` package is not installed.
+        """
+        from hal.onnx import export
+
+        return export(self, path=path)
+
     def __str__(self) -> str:
         lines = [f"{self.name}({', '.join(map(_described, self.inputs))})"]
         width = max((len(call.op.name) for call in self.calls), default=0)

@@ -28,8 +28,8 @@ def precision(level: str) -> Iterator[None]:
     Parameters
     ----------
     level : {"highest", "high", "medium"}
-        Float32 throughout (the default); TF32 or HF32 (10-bit mantissa) allowed; bfloat16 or
-        float16 inputs with float32 accumulation allowed.
+        Float32 throughout (the default); TF32 or HF32 (10 or 11 bits of mantissa) allowed;
+        bfloat16 or float16 inputs with float32 accumulation allowed.
 
     Raises
     ------

@@ -164,6 +164,10 @@ def _figures(chip: Chip) -> dict[str, str]:
         "shares of products, other work, memory": ", ".join(
             f"{chip.efficiency.get(share, 1.0):g}" for share in shares
         ),
+        "cores": f"{chip.cores or ''}",
+        "cache, MiB": f"{chip.cache / 2**20:g}",
+        "bandwidth of the cache, GB/s": f"{chip.cache_bandwidth / 1e9:g}",
+        "start of a kernel, µs": f"{chip.start * 1e6:g}",
         "launch, µs": f"{chip.launch * 1e6:g}",
         "link to the host, GB/s": f"{chip.host_bandwidth / 1e9:g}",
         "link to a chip, GB/s": f"{chip.link_bandwidth / 1e9:g}",

@@ -47,3 +47,11 @@ def test_links_to_files_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_tables_that_are_made_are_read_as_the_text_they_are(page):
+    """What the directives of docs/_ext write is no Markdown."""
+    assert not re.findall(
+        r"^```\{(operators|dtypes|chips|functions)\}", page.read_text(), re.MULTILINE
+    )

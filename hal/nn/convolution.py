@@ -161,7 +161,7 @@ def conv3d(
     ----------
     input : Tensor, shape (batch, in_channels, depth, height, width)
         Floating-point; the batch axis may be missing.
-    weight : Tensor, shape (out_channels, in_channels / groups, *kernel_size)
+    weight : Tensor, shape ``(out_channels, in_channels / groups, *kernel_size)``
     bias : Tensor, shape (out_channels,), optional
     stride : int or sequence of int
         How far the kernel moves, per axis.

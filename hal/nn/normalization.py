@@ -101,7 +101,7 @@ def layer_norm(
 
     Parameters
     ----------
-    input : Tensor, shape (..., *normalized_shape)
+    input : Tensor, shape ``(..., *normalized_shape)``
         Floating-point.
     normalized_shape : int or sequence of int
         The sizes of the last axes, over which mean and variance are taken.
@@ -148,7 +148,7 @@ def rms_norm(
 
     Parameters
     ----------
-    input : Tensor, shape (..., *normalized_shape)
+    input : Tensor, shape ``(..., *normalized_shape)``
         Floating-point.
     normalized_shape : int or sequence of int
         The sizes of the last axes, over which the mean is taken.

@@ -172,7 +172,7 @@ def conv_transpose3d(
     ----------
     input : Tensor, shape (batch, in_channels, depth, height, width)
         Floating-point; the batch axis may be missing.
-    weight : Tensor, shape (in_channels, out_channels / groups, *kernel_size)
+    weight : Tensor, shape ``(in_channels, out_channels / groups, *kernel_size)``
     bias : Tensor, shape (out_channels,), optional
     stride : int or sequence of int
         Distance in the output between neighbours of the input, per axis.

@@ -146,7 +146,7 @@ def _storable(array: Any) -> Any:
     if array.dtype.kind == "O":
         return array.astype(str)
     if array.dtype.isbuiltin != 1 and array.dtype.kind not in "US":
-        return np.ascontiguousarray(array).view(np.dtype(f"V{array.dtype.itemsize}"))
+        return np.asarray(array, order="C").view(np.dtype(f"V{array.dtype.itemsize}"))
     return array
 
 

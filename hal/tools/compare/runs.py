@@ -124,7 +124,7 @@ def compare(
         side.finish()
     judge.end([t.name for t in session.outputs])
     if not comparison.rows:
-        reason = next(iter(comparison.uncompared.values()), "it has no nodes")
+        reason = next(iter(comparison.uncompared.values()), "it calculates nothing")
         raise ValueRangeError(f"no value of the model could be compared: {reason}")
     return comparison
 

@@ -86,16 +86,18 @@ def test_a_golden_run_in_a_wider_dtype_is_judged_by_the_coarser_one(model):
     assert not compare(halves, "cpu:0", {**wide, "y": wide["y"] + 0.1}).ok
 
 
-def test_dtypes_that_files_do_not_know_come_back(model, path):
-    small = model("net (bfloat16[2] x) => (bfloat16[2] y) { y = Add(x, x) }")
-    x = np.array([1, 2], ml_dtypes.bfloat16)
+@pytest.mark.parametrize("shape", [[], [2], [3, 2]])
+def test_dtypes_that_files_do_not_know_come_back(model, path, shape):
+    kind = f"bfloat16{shape or ''}"
+    small = model(f"net ({kind} x) => ({kind} y) {{ y = Add(x, x) }}")
+    x = np.ones(shape, ml_dtypes.bfloat16)
     save_golden(small, "cpu:0", path, {"x": x})
     with GoldenReader(path) as golden:
         found = compare(small, "cpu:0", golden)
     assert found.ok
-    assert found.rows[0].type == "bfloat16[2]"
+    assert found.rows[0].type == f"bfloat16{shape}"
     with pytest.raises(HalError, match="elements of"):
-        compare(small, "cpu:0", {"x": x, "y": np.zeros(2, "V3")})
+        compare(small, "cpu:0", {"x": x, "y": np.zeros(shape, "V3")})
 
 
 def test_names_of_every_kind_sequences_and_strings_are_kept(model, path):

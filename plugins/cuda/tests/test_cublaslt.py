@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from enum import IntEnum
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from unittest.mock import MagicMock
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 import hal
 from hal.ops import operators
 from hal.plugin import Layout, Signature
-from hal_cuda.cublaslt import CublasLt, describe
+from hal_cuda.cublaslt import CublasLt, describe, load
 from hal_cuda.kernels.product import product
 from hal_cuda.problem import problem
 
@@ -293,3 +294,22 @@ def test_without_an_algorithm_the_activation_follows_an_own_product():
     start(kernel, 0x100, 0x202, 0x300, 0x400)
     assert not api.started
     assert driver.launch.call_count == 2
+
+
+def test_a_library_that_does_not_load_is_said_and_done_without(monkeypatch):
+    def create():
+        raise RuntimeError("libcublasLt.so was not found")
+
+    bindings = ModuleType("nvmath.bindings")
+    bindings.cublasLt = SimpleNamespace(create=create)
+    nvmath, cublas = ModuleType("nvmath"), ModuleType("nvmath.bindings.cublas")
+    nvmath.CudaDataType, cublas.ComputeType = Names(), Names()
+    for module in (nvmath, bindings, cublas):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    with pytest.warns(hal.HalWarning, match="libcublasLt.so was not found"):
+        assert load() is None
+
+
+def test_without_the_bindings_nothing_is_said(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nvmath", None)
+    assert load() is None

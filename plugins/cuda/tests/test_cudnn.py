@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from types import SimpleNamespace
 from unittest.mock import MagicMock
+
+import pytest
 
 import hal
 from hal import dtypes
 from hal.ops import operators
 from hal.plugin import Layout, Signature
-from hal_cuda.cudnn import Cudnn, attention_fits, convolution_fits, network
+from hal_cuda.cudnn import Cudnn, attention_fits, convolution_fits, load, network
 from hal_cuda.standin import StandinDriver
 
 
@@ -113,3 +116,14 @@ def test_a_graph_that_cudnn_does_not_support_is_left_to_hal():
 
 def test_one_handle_carries_one_stream_at_a_time():
     assert isinstance(Cudnn(library()).lock, type(threading.Lock()))
+
+
+def test_a_library_that_does_not_load_is_said_and_done_without(monkeypatch):
+    def create_handle():
+        raise RuntimeError("libcudnn.so was not found")
+
+    monkeypatch.setitem(sys.modules, "cudnn", SimpleNamespace(create_handle=create_handle))
+    with pytest.warns(hal.HalWarning, match="libcudnn.so was not found"):
+        assert load() is None
+    monkeypatch.setitem(sys.modules, "cudnn", None)
+    assert load() is None

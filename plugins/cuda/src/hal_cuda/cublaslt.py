@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import warnings
 from collections.abc import Sequence
 from itertools import product as every
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ import numpy as np
 
 from hal import dtypes
 from hal.dtypes import DType
+from hal.errors import HalWarning
 from hal_cuda.errors import translated
 from hal_cuda.problem import Problem
 
@@ -193,7 +195,14 @@ def load() -> CublasLt | None:
         from nvmath.bindings.cublas import ComputeType
     except ImportError:
         return None
-    return CublasLt(cublasLt, ComputeType, CudaDataType)
+    # The bindings load the library itself at the first call.
+    try:
+        return CublasLt(cublasLt, ComputeType, CudaDataType)
+    except RuntimeError as error:
+        warnings.warn(
+            f"cuBLASLt cannot be loaded, slower kernels multiply: {error}", HalWarning, stacklevel=2
+        )
+        return None
 
 
 class Product:

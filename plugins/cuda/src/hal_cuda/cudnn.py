@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from hal import dtypes
+from hal.errors import HalWarning
 from hal.ops import Operator
 from hal.plugin import Kernel, Layout, Signature
 from hal_cuda.errors import translated
@@ -133,9 +135,17 @@ def load() -> Cudnn | None:
     """Return the library on the calling thread's device, or None where it is not installed."""
     try:
         import cudnn
-    except (ImportError, OSError):
+    except ImportError:
         return None
-    return Cudnn(cudnn)
+    try:
+        return Cudnn(cudnn)
+    except (OSError, RuntimeError) as error:
+        warnings.warn(
+            f"cuDNN cannot be loaded, slower kernels take its place: {error}",
+            HalWarning,
+            stacklevel=2,
+        )
+        return None
 
 
 def network(driver: Driver, op: Operator, signature: Signature) -> Kernel | None:

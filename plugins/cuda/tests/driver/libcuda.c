@@ -102,7 +102,8 @@ CUresult cuGetProcAddress_v2(const char* name, void** found, int version, uint64
   char text[128];
   *found = dlsym(RTLD_DEFAULT, name);
   for (int n = 3; n > 1 && !*found; n--) {
-    snprintf(text, sizeof text, "%s_v%d", name, n);
+    // The packages for CUDA 12 call the second version of what has a third one since.
+    snprintf(text, sizeof text, "%s_v%d", name, version < 12030 ? 5 - n : n);
     *found = dlsym(RTLD_DEFAULT, text);
   }
   if (!*found && getenv("STANDIN_LOG")) fprintf(stderr, "absent: %s\n", name);
@@ -344,6 +345,9 @@ CUresult cuStreamGetCaptureInfo_v3(void* stream, int* status, uint64_t* id, void
   if (e) *e = NULL;
   if (n) *n = 0;
   return r;
+}
+CUresult cuStreamGetCaptureInfo_v2(void* stream, int* status, uint64_t* id, void** graph, const void** d, size_t* n) {
+  return cuStreamGetCaptureInfo_v3(stream, status, id, graph, d, NULL, n);
 }
 CUresult cuStreamBeginCapture_v2(void* stream, int mode) {
   READY;

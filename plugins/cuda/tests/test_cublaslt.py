@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from dataclasses import replace
 from enum import IntEnum
 from types import ModuleType, SimpleNamespace
 from unittest.mock import MagicMock
@@ -273,6 +274,22 @@ def test_an_activation_is_done_by_the_library_as_it_stores_the_product(asked, ep
     assert api.set["product", "EPILOGUE"] == [epilogue]
     start(kernel, 0x100, 0x200, 0x300, 0x400)
     assert len(api.started) == 1
+
+
+def test_a_bias_that_the_chain_adds_is_the_librarys_too():
+    api = RecordingLibrary()
+    bias = Layout(hal.float16, (5,))
+    asked = behind("relu", bias=False, others=(bias,))
+    steps = (("add", (0, 1), ()), ("relu", (2,), ()))
+    asked = replace(asked, attributes={**asked.attributes, "steps": steps, "results": (3,)})
+    driver = MagicMock(multiprocessors=2)
+    driver.products.return_value = CublasLt(api, Names(), Names())
+    driver.workspace.return_value = 0x9000
+    kernel = product(driver, SimpleNamespace(name="linear_fused"), asked)
+    assert api.set["product", "EPILOGUE"] == [6]
+    out, x, weight, added = (SimpleNamespace(pointer=0x100 * n) for n in (1, 2, 3, 4))
+    kernel.into(SimpleNamespace(handle=7), [out], [x, weight, None, added])
+    assert api.set["product", "BIAS_POINTER"][-1] == 0x400
 
 
 def test_chains_that_the_library_does_not_know_are_left_alone():

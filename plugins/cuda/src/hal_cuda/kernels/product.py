@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from hal.ops import Operator
-from hal.plugin import Kernel, Signature
+from hal.plugin import Kernel, Layout, Signature
 from hal_cuda.cublaslt import ALIGNMENT, WORKSPACE, Call, CublasLt, Product, describe
 from hal_cuda.geometry import needs_wide_index
 from hal_cuda.kernels.fused import fused
@@ -22,18 +22,22 @@ if TYPE_CHECKING:
 __all__ = ["product", "product_source"]
 
 _TILE = 64
+_Step = tuple[str, tuple[Any, ...], tuple[Any, ...]]  # an operator, its operands, its attributes
 
 
 def product(driver: Driver, op: Operator, signature: Signature) -> Kernel | None:
     """Return a kernel for ``matmul``, ``linear`` or ``linear_fused``, else None.
 
-    What follows a product is done by the library as it stores it, for the activations it knows.
+    What follows a product is done by the library as it stores it, where it knows the chain.
     """
-    if op.name not in ("matmul", "linear", "linear_fused"):
-        return None
-    activation = _activation(signature) if op.name == "linear_fused" else ""
-    if activation is None:
-        return None
+    if op.name in ("matmul", "linear"):
+        return _product(driver, op, signature, None)
+    return _with_chain(driver, op, signature) if op.name == "linear_fused" else None
+
+
+def _product(
+    driver: Driver, op: Operator, signature: Signature, step: _Step | None
+) -> Kernel | None:
     found = problem(op, signature)
     library = driver.products()
     if library is not None:
@@ -43,34 +47,66 @@ def product(driver: Driver, op: Operator, signature: Signature) -> Kernel | None
         if bias and not signature.inputs[2].contiguous:  # type: ignore[union-attr]
             return None
         precision = signature.attributes["precision"]
-        call = describe(found, x.dtype, precision, bias, activation)
+        call = describe(found, x.dtype, precision, bias, _activation(step) or "")
         made = None if call is None else library.product(call)
         if call is not None and made is not None:
             own = _own(driver, found, signature)
-            own = _followed(driver, own, signature) if activation else own
+            own = own if step is None else _followed(driver, own, signature, step)
             return _by_library(driver, library, call, made, own, x.dtype.itemsize)
         # hal packs what is strided in a way the library does not know, and asks again.
         if call is None and x.dtype.kind in ("float", "complex") and not _packed(signature):
             return None
-    return None if activation else _own(driver, found, signature)
+    return None if step is not None else _own(driver, found, signature)
 
 
-def _activation(signature: Signature) -> str | None:
-    """Return the library's name for the chain behind a product, None where it has none.
-
-    Its GELU is the one by tanh.
-    """
-    if len(signature.inputs) > 3 or len(signature.attributes["steps"]) != 1:
+def _with_chain(driver: Driver, op: Operator, signature: Signature) -> Kernel | None:
+    """Return a product with what is behind it, if that is a bias, an activation, or both."""
+    if driver.products() is None:
         return None
-    ((name, _, options),) = signature.attributes["steps"]
+    x, weight, bias, *others = signature.inputs
+    steps = list(signature.attributes["steps"])
+    place = 2
+    if bias is None and len(others) == 1 and _adds_bias(steps[0], others[0], signature):
+        bias, place = others[0], 3
+        steps, others = steps[1:], []
+    if others or len(steps) > 1 or (steps and _activation(steps[0]) is None):
+        return None
+    attributes = {"precision": signature.attributes["precision"]}
+    asked = Signature((x, weight, bias), signature.outputs, attributes)
+    kernel = _product(driver, op, asked, steps[0] if steps else None)
+    if kernel is None:
+        return None
+
+    def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
+        added = inputs[place] if len(inputs) > place else None
+        kernel.into(stream, outputs, (inputs[0], inputs[1], added))
+
+    return Kernel(into)
+
+
+def _adds_bias(step: _Step, bias: Layout | None, signature: Signature) -> bool:
+    """Return whether a chain's first step adds one number for each column to the product."""
+    name, operands, _ = step
+    columns = signature.outputs[0].shape[-1:]
+    return name == "add" and sorted(operands) == [0, 1] and bias is not None and (
+        bias.shape == columns and bias.dtype is signature.outputs[0].dtype
+    )  # fmt: skip
+
+
+def _activation(step: _Step | None) -> str | None:
+    """Return the library's name for a step, None where it has none. Its GELU is the one by tanh."""
+    if step is None:
+        return ""
+    name, _, options = step
     if name == "relu":
         return "RELU"
-    return "GELU" if name == "gelu" and dict(options)["approximate"] == "tanh" else None
+    return "GELU" if name == "gelu" and dict(options).get("approximate") == "tanh" else None
 
 
-def _followed(driver: Driver, own: Kernel, signature: Signature) -> Kernel:
-    """Return an own product with its chain done in place."""
-    chain = {key: signature.attributes[key] for key in ("steps", "results")}
+def _followed(driver: Driver, own: Kernel, signature: Signature, step: _Step) -> Kernel:
+    """Return an own product with its activation done in place."""
+    name, _, options = step
+    chain = {"steps": ((name, (0,), options),), "results": (1,)}
     behind = fused(driver, Signature(signature.outputs, signature.outputs, chain))
     assert behind is not None
 

@@ -175,9 +175,10 @@ def bench(
         with Profile() as profile:
             for _ in range(_PROFILED):
                 session.run(inputs)
+        # Before the limits are measured, which takes memory of its own.
+        stats = target.runtime.memory_stats()
         products = {e.cost.dtype for e in profile.events if e.cost and e.cost.matrix}
         limits = measure_limits(target, products)
-    stats = target.runtime.memory_stats()
     return Bench(
         target, mode, {name: _described(x) for name, x in inputs.items()}, batch or 1,
         tuple(seconds), limits, operator_rows(profile.events, limits, _PROFILED),

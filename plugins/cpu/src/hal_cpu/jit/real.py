@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-__all__ = ["FUNCTIONS", "fma", "intrinsic", "number"]
+__all__ = ["FUNCTIONS", "decay", "fma", "intrinsic", "number"]
 
 F32, I32 = ir.FloatType(), ir.IntType(32)
 
@@ -104,6 +104,13 @@ def exp(b: ir.IRBuilder, x: Any) -> Any:
     half = b.ashr(k, ir.Constant(I32, 1))
     result = b.fmul(b.fadd(p, number(1.0)), _power_of_two(b, half))
     return b.fmul(result, _power_of_two(b, b.sub(k, half)))
+
+
+def decay(b: ir.IRBuilder, x: Any) -> Any:
+    """Return e**x of a number that is not positive, zero where that is no normal number."""
+    _, p, k = _reduced_exp(b, x)
+    result = b.fmul(b.fadd(p, number(1.0)), _power_of_two(b, k))
+    return b.select(b.fcmp_ordered("<", x, number(-87.0)), number(0.0), result)
 
 
 def expm1(b: ir.IRBuilder, x: Any) -> Any:

@@ -12,7 +12,7 @@ from llvmlite import ir
 from hal.dtypes import float32
 from hal.plugin import Layout, Signature
 from hal_cpu.jit.loops import I64, at, function, loop
-from hal_cpu.jit.real import exp, intrinsic, number
+from hal_cpu.jit.real import decay, intrinsic, number
 from hal_cpu.jit.scalar import NotVectorised
 
 __all__ = ["ROWS", "add_scores", "find_rows", "scores_code"]
@@ -81,11 +81,10 @@ class _Row:
         return self.b.fdiv(self.sum(term), self.b.sitofp(self.size, ir.FloatType()))
 
     def largest(self, term: Callable[[Any], Any]) -> Any:
-        # A comparison that NaN fails: NaN reaches the result through the exponential anyway.
+        # NaN is the largest of all here, unlike in a comparison, which could not be vectorised.
         top: list[Any] = []
         with self.over([(number(float("-inf")), top)]) as i:
-            value = term(i)
-            top[0] = self.b.select(self.b.fcmp_ordered(">", value, top[0]), value, top[0])
+            top[0] = intrinsic(self.b, "maximum", top[0], term(i))
         return top[0]
 
     def write(self, term: Callable[[Any], Any]) -> None:
@@ -97,13 +96,15 @@ def _softmax(row: _Row, epsilon: float) -> None:
     b = row.b
     top = row.largest(lambda i: row.load(row.x, i))
 
-    def exponential(i: Any) -> Any:
-        e = exp(b, b.fsub(row.load(row.x, i), top))
-        b.store(e, b.gep(row.out, [i]))
-        return e
-
-    factor = b.fdiv(number(1.0), row.sum(exponential))
+    total = row.sum(lambda i: _kept(row, i, decay(b, b.fsub(row.load(row.x, i), top))))
+    factor = b.fdiv(number(1.0), total)
     row.write(lambda i: b.fmul(row.load(row.out, i), factor))
+
+
+def _kept(row: _Row, i: Any, value: Any) -> Any:
+    """Write a value and return it."""
+    row.b.store(value, row.b.gep(row.out, [i]))
+    return value
 
 
 def _layer_norm(row: _Row, epsilon: float) -> None:
@@ -177,20 +178,12 @@ def add_scores(
 
         def score(i: Any) -> Any:
             value = b.fmul(row.load(row.x, i), number(scale))
-            value = b.fadd(value, row.load(mask, i)) if masked else value
-            b.store(value, b.gep(row.x, [i]))
-            return value
+            return b.fadd(value, row.load(mask, i)) if masked else value
 
         top = row.largest(score)
         nothing = b.fcmp_ordered("==", top, number(float("-inf")))
         top = b.select(nothing, number(0.0), top)
-
-        def exponential(i: Any) -> Any:
-            e = exp(b, b.fsub(row.load(row.x, i), top))
-            b.store(e, b.gep(row.out, [i]))
-            return e
-
-        total = row.sum(exponential)
+        total = row.sum(lambda i: _kept(row, i, decay(b, b.fsub(score(i), top))))
         total = b.select(b.fcmp_ordered("==", total, number(0.0)), number(1.0), total)
         factor = b.fdiv(number(1.0), total)
         row.write(lambda i: b.fmul(row.load(row.out, i), factor))

@@ -98,24 +98,31 @@ class Kernel:
         layout. Give it where the vendor's library allocates more cheaply itself; without it hal
         allocates and calls ``into``.
     prepare : callable, optional
-        ``prepare(inputs)`` returns another ``into`` for calls in which some inputs never change,
-        or None where that is no help. It is given an array for each of those and None for the
-        others, and may keep what they hold in a form of its own, such as packed weights. A program
-        asks once for each call that reads constants; the arrays stay as they are as long as the
-        program lives, and the new ``into`` gets them too.
+        ``prepare(inputs)`` returns another kernel for calls in which some inputs never change, or
+        None where that is no help. It is given an array for each of those and None for the others,
+        and may keep what they hold in a form of its own, such as packed weights. A program asks
+        once for each call that reads constants; the arrays stay as they are as long as the program
+        lives, and the other kernel gets them too.
+    place : callable, optional
+        ``place(outputs, inputs)`` returns another ``into`` for calls that are all given these very
+        arrays, or None where that is no help. What depends on them alone, such as the addresses
+        of their memory, is found once. A program asks for the calls whose arrays are its own; it
+        keeps the arrays as long as it uses the new ``into``, from one thread at a time.
     """
 
-    __slots__ = ("bind", "into", "prepare")
+    __slots__ = ("bind", "into", "place", "prepare")
 
     def __init__(
         self,
         into: Callable[[Any, Sequence[Any], Sequence[Any]], None],
         bind: Callable[[Any], Callable[..., Any]] | None = None,
-        prepare: Callable[[Sequence[Any]], Callable[..., None] | None] | None = None,
+        prepare: Callable[[Sequence[Any]], Kernel | None] | None = None,
+        place: Callable[[Sequence[Any], Sequence[Any]], Callable[..., None] | None] | None = None,
     ) -> None:
         self.into = into
         self.bind = bind
         self.prepare = prepare
+        self.place = place
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from hal.errors import HalError
 from hal.memory import allocate, base, from_host, make_view
 from hal.ops import evaluate_reference
 from hal.plans import counter, failure
-from hal.plugin import Array, Call, Layout, Program, Runtime, Signature, extent
+from hal.plugin import Array, Call, Kernel, Layout, Program, Runtime, Signature, extent
 from hal.program.memory import MemoryPlan, plan_memory
 from hal.recorder import Recorder, current_recorder
 from hal.report import Tally
@@ -246,9 +246,9 @@ class Executable:
 
     # Preparation
 
-    def _kernel(self, call: Call) -> Callable[..., None]:
+    def _kernel(self, call: Call) -> Kernel:
         if call.host:
-            return _host_kernel(self.device, call)
+            return Kernel(_host_kernel(self.device, call))
         layouts = tuple([None if x is None else x.layout for x in call.inputs])
         outputs = tuple([x.layout for x in call.outputs])
         kernel = self.device.runtime.kernel(call.op, Signature(layouts, outputs, call.attributes))
@@ -257,8 +257,8 @@ class Executable:
         if kernel.prepare is not None:
             known = [self._known(x) for x in call.inputs]
             if any(x is not None for x in known):
-                return kernel.prepare(known) or kernel.into
-        return kernel.into
+                return kernel.prepare(known) or kernel
+        return kernel
 
     def _known(self, array: Array | None) -> Any:
         """Return the array of the device that a constant input is, None for any other."""
@@ -297,14 +297,18 @@ class Executable:
 
         if self._kernels is None:  # The backend runs the program whole, except for a profile.
             self._kernels = [self._kernel(call) for call in self._calls]
-        for call, into in zip(self._calls, self._kernels, strict=True):
+        for call, kernel in zip(self._calls, self._kernels, strict=True):
             outs: list[Any] = []
             ins: list[Any] = []
+            holes = len(frame.holes)
             for array in call.outputs:
                 placed(_enclosing(array) if call.host else array, outs)
             for given in call.inputs:
                 placed(_enclosing(given) if call.host and given else given, ins)
-            frame.steps.append((into, outs, ins))
+            into = None
+            if kernel.place is not None and len(frame.holes) == holes:
+                into = kernel.place(outs, ins)
+            frame.steps.append((into or kernel.into, outs, ins))
         return frame
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 
 import hal
+from hal.plugin import Kernel
 
 
 @pytest.fixture(params=["cpu", "small", "capturing"])
@@ -263,6 +264,28 @@ def test_threads_may_share_a_compiled_function(cpu):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_a_kernel_is_told_which_arrays_stay_where_they_are(cpu, monkeypatch):
+    find, placed = cpu.runtime.kernel, []
+
+    def kernel(op, signature):
+        found = find(op, signature)
+
+        def place(outs, ins):
+            placed.append(op.name)
+            return lambda stream, _, __: found.into(stream, outs, ins)
+
+        return Kernel(found.into, place=place)
+
+    monkeypatch.setattr(cpu.runtime, "kernel", kernel)
+    compiled = hal.compile(lambda x: hal.linalg.cholesky(hal.exp(x).sum(-1)) @ x[0])
+    for seed in range(3):
+        x = hal.exp(values(4, 4, 3, device=cpu, seed=seed)) + 9 * hal.eye(4, device=cpu)[:, :, None]
+        wanted = np.linalg.cholesky(np.exp(x.numpy()).sum(-1)) @ x[0].numpy()
+        np.testing.assert_allclose(compiled(x).numpy(), wanted, rtol=1e-4, atol=1e-3)
+    # The first reads the argument, the last writes the result: both change from run to run.
+    assert placed == ["sum", "cholesky"]
 
 
 def test_nothing_is_held_between_runs(cpu):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -128,10 +129,25 @@ def test_weights_that_never_change_are_packed_once():
     op, given = signature("linear", (30, 200), (300, 200), (300,))
     kernel = find_product(op, given, None)
     assert kernel.prepare([None, None, bias]) is None
-    into = kernel.prepare([None, weight, None])
+    into = kernel.prepare([None, weight, None]).into
     x, out = drawn(30, 200), np.empty((30, 300), np.float32)
     into(None, [out], [x, weight, bias])
     near(out, x.astype(np.float64) @ weight.T + bias)
+
+
+@needed
+def test_a_product_of_arrays_that_stay_where_they_are_reads_them_at_every_run():
+    op, given = signature("linear", (30, 200), (300, 200), (300,))
+    x, weight, bias, out = drawn(30, 200), drawn(300, 200), drawn(300), np.empty((30, 300), "f4")
+    kernels = [find_product(op, given, None)]
+    kernels.append(kernels[0].prepare([None, weight, None]))
+    while kernels:
+        run = kernels.pop().place([out], [x, weight, bias])
+        gc.collect()
+        for _ in range(2):
+            x += 1
+            run(None, [out], [x, weight, bias])
+            near(out, x.astype(np.float64) @ weight.T + bias)
 
 
 @needed

@@ -39,9 +39,13 @@ def test_softmax_of_rows(shape):
 
 
 def test_softmax_of_extremes():
-    x = np.array([[1e30, 1e30, -1e30], [-np.inf, 0, 1], [np.nan, 0, 1]], np.float32)
+    x = np.array(
+        [[1e30, 1e30, -1e30], [-np.inf, 0, 1], [np.nan, 0, 1], [0, 1, np.nan], [-87, -80, 6]],
+        np.float32,
+    )
     found, wanted = run("softmax", [x], axis=-1)
-    np.testing.assert_allclose(found, wanted, rtol=3e-6)
+    # What is smaller than a normal number may become zero.
+    np.testing.assert_allclose(found, wanted, rtol=3e-6, atol=1.2e-38)
 
 
 @pytest.mark.parametrize("name", ["layer_norm", "rms_norm"])
@@ -84,6 +88,28 @@ def test_attention_longer_than_a_block(causal):
     mask = values(300, 300, seed=9)
     found, wanted = run("attention", [*arrays, mask], causal=causal)
     np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_attention_on_arrays_that_stay_where_they_are(mask):
+    arrays = [values(2, 4, 5, 8), *(values(2, 4, 7, 8, seed=n) for n in (1, 2)), MASKS[mask]()]
+    wanted = run("attention", arrays)[1]
+    types = [None if a is None else hal.bool if a.dtype == bool else float32 for a in arrays]
+    layouts = [
+        None if a is None else Layout(t, a.shape) for a, t in zip(arrays, types, strict=True)
+    ]
+    op = operators["attention"]
+    attributes = op.infer(layouts, {}).attributes
+    kernel = CPU.runtime.kernel(op, Signature(tuple(layouts), tuple(layouts[:1]), attributes))
+    out = np.zeros_like(arrays[0])
+    into = kernel.place([out], arrays) if kernel.place else None
+    if types[3] is hal.bool:
+        assert into is None  # Such a mask is made into numbers at every run.
+    elif into is not None:
+        arrays[0] *= 0
+        into(None, [out], arrays)
+        np.testing.assert_allclose(out, run("attention", arrays)[1], rtol=2e-5, atol=2e-6)
+        assert not np.allclose(out, wanted)
 
 
 def test_the_scores_of_long_sequences_are_never_all_there():

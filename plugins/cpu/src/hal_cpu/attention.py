@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from hal.dtypes import float32
-from hal.plugin import Layout, Signature, broadcast_strides
+from hal.plugin import Kernel, Layout, Signature, broadcast_strides
 from hal_cpu.jit import Geometry, address, attention_code, compile_loop, scores_code
 from hal_cpu.team import symbols
 from hal_cpu.threads import thread_count
@@ -20,16 +22,18 @@ _BLOCK = 1 << 16
 _WORTH_A_TEAM = 1 << 18
 
 
-def find_attention(signature: Signature) -> Callable[..., None] | None:
-    """Return a function ``run(out, query, key, value, mask=None)``, or None for another dtype."""
+def find_attention(signature: Signature) -> Kernel | None:
+    """Return a kernel for ``attention``, or None for another dtype or no numbers at all."""
     query, key = signature.inputs[:2]
     if query is None or key is None or query.dtype is not float32 or query.ndim < 3:
+        return None
+    if not all(x is None or x.size for x in (*signature.inputs, *signature.outputs)):
         return None
     rows = max(16, min(128, _BLOCK // key.shape[-2]))
     return _whole(signature, rows) or _by_block(signature, rows)
 
 
-def _whole(signature: Signature, rows: int) -> Callable[..., None] | None:
+def _whole(signature: Signature, rows: int) -> Kernel | None:
     """Return attention as one compiled loop, or None where there is no product to call in it."""
     out = signature.outputs[0]
     query, key, value = signature.inputs[:3]
@@ -52,22 +56,46 @@ def _whole(signature: Signature, rows: int) -> Callable[..., None] | None:
     blocks = math.prod(query.shape[:-2]) * geometry.blocks
     large = math.prod(shape) * query.shape[-1] >= _WORTH_A_TEAM
 
-    def run(out: Any, query: Any, key: Any, value: Any, mask: Any = None) -> None:
-        code = compile_loop(attention_code(geometry), 5 + (mask is not None))
-        scratch = np.empty((thread_count(), rows, shape[-1]), np.float32)
-        pointers = [address(x) for x in (out, query, key, value, scratch)]
-        added = None if mask is None else np.ascontiguousarray(_additive(mask))
-        if added is not None:
-            pointers.append(address(added))
-        if large:
-            code.share(blocks, 0, pointers)
-        else:
-            code.run(0, blocks, 0, *pointers)
+    size = thread_count() * rows * shape[-1]
 
-    return run
+    def run(arrays: Sequence[int], masks: Sequence[int]) -> None:
+        code = compile_loop(attention_code(geometry), 5 + len(masks))
+        with _scratch(size) as place:
+            code.on(blocks, 0, [*arrays, place, *masks], large)()
+
+    def into(stream: Any, outs: Sequence[Any], ins: Sequence[Any]) -> None:
+        # An array that is made here lives until the work is done.
+        masks = [np.ascontiguousarray(_additive(x)) for x in ins[3:] if x is not None]
+        run([address(x) for x in (*outs, *ins[:3])], [address(x) for x in masks])
+
+    def place(outs: Sequence[Any], ins: Sequence[Any]) -> Callable[..., None] | None:
+        masks = [x for x in ins[3:] if x is not None]
+        if any(x.dtype == np.bool_ or not x.flags.c_contiguous for x in masks):
+            return None  # made into numbers at every run
+        pointers = [address(x) for x in (*outs, *ins[:3])], [address(x) for x in masks]
+        return lambda stream, outs, ins: run(*pointers)
+
+    return Kernel(into, place=place)
 
 
-def _by_block(signature: Signature, rows: int) -> Callable[..., None]:
+_free: dict[int, deque[Any]] = {}
+
+
+@contextmanager
+def _scratch(size: int) -> Iterator[int]:
+    """Lend memory for so many float32 numbers; what came back is lent again."""
+    whole = 1 << (size - 1).bit_length()
+    free = _free.setdefault(whole, deque())
+    try:
+        array, start = free.pop()
+    except IndexError:
+        array = np.empty(whole, np.float32)
+        start = address(array)
+    yield start
+    free.append((array, start))
+
+
+def _by_block(signature: Signature, rows: int) -> Kernel:
     query, key = signature.inputs[:2]
     assert query is not None
     assert key is not None
@@ -102,7 +130,11 @@ def _by_block(signature: Signature, rows: int) -> Callable[..., None]:
                 code.run(start, stop, keys, *pointers)
                 np.matmul(scores, v, out=out[index][start:stop])
 
-    return run
+    def into(stream: Any, outs: Sequence[Any], ins: Sequence[Any]) -> None:
+        with np.errstate(all="ignore"):
+            run(*outs, *ins)
+
+    return Kernel(into)
 
 
 def _additive(mask: Any) -> Any:

@@ -12,6 +12,7 @@ import scipy.special
 
 from hal.ops import Operator
 from hal.plugin import Kernel, Signature
+from hal_cpu.attention import find_attention
 from hal_cpu.jit import find_loop
 from hal_cpu.layers import Run, find_layer
 from hal_cpu.products import find_product
@@ -122,6 +123,10 @@ def _find_other(op: Operator, signature: Signature) -> Kernel | None:
         return _ufunc_kernel(ufunc, signature)
     if op.name == "copy":
         return Kernel(_copy, _copier if signature.outputs[0].contiguous else None)
+    if op.name == "attention":
+        attention = find_attention(signature)
+        if attention is not None:
+            return attention
     layer = find_layer(op.name, signature)
     if layer is not None:
         return _layer_kernel(layer)

@@ -11,7 +11,6 @@ import scipy.special
 
 from hal.dtypes import float32, float64
 from hal.plugin import Signature
-from hal_cpu.attention import find_attention
 
 __all__ = ["find_layer"]
 
@@ -160,7 +159,6 @@ _LAYERS: dict[str, Callable[[Signature], Run | None]] = {
     "softmax": _softmax,
     "layer_norm": _layer_norm,
     "linear": _linear,
-    "attention": find_attention,
     "convolution": _convolution,
 }
 _ANY_FLOAT = ("erf", "gelu")

@@ -63,10 +63,7 @@ def _batched(signature: Signature) -> Kernel | None:
         return None
     made = _Made(lambda: matmul(_wide(a, out.ndim), _wide(b, out.ndim), _wide(out, out.ndim)))
 
-    def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
-        made().run(address(inputs[0]), address(inputs[1]), address(outputs[0]))
-
-    return Kernel(into)
+    return _kernel(made, address)
 
 
 def _linear(
@@ -97,14 +94,7 @@ def _linear(
     made = _Made(lambda: primitive(given))
     others = (*((2,) if bias is not None else ()), *operands)
 
-    def caller(run: Callable[[], Primitive], weights: Callable[[Any], int]) -> Callable[..., None]:
-        def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
-            rest = [address(inputs[n]) for n in others]
-            run().run(address(inputs[0]), weights(inputs[1]), address(outputs[0]), *rest)
-
-        return into
-
-    def prepare(known: Sequence[Any]) -> Callable[..., None] | None:
+    def prepare(known: Sequence[Any]) -> Kernel | None:
         if known[1] is None:
             return None
         chosen = primitive(describe(float32, (taken, features), None))
@@ -114,14 +104,34 @@ def _linear(
         def where(weight: Any) -> int:
             return start if kept is not None else 0
 
-        return caller(lambda: chosen, where)
+        return _kernel(lambda: chosen, where, others)
 
-    into = caller(made, address)
     if rows < _FEW_ROWS and not post_ops:
-        if otherwise is None:
-            return None
-        into = otherwise.into
-    return Kernel(into, prepare=prepare)
+        return None if otherwise is None else Kernel(otherwise.into, otherwise.bind, prepare)
+    return _kernel(made, address, others, prepare)
+
+
+def _kernel(
+    made: Callable[[], Primitive],
+    weights: Callable[[Any], int],
+    others: Sequence[int] = (),
+    prepare: Callable[[Sequence[Any]], Kernel | None] | None = None,
+) -> Kernel:
+    """Return a kernel that runs a primitive; ``others`` are the inputs behind the weights."""
+
+    def addresses(outputs: Sequence[Any], inputs: Sequence[Any]) -> list[int]:
+        rest = [address(inputs[n]) for n in others]
+        return [address(inputs[0]), weights(inputs[1]), address(outputs[0]), *rest]
+
+    def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
+        made().run(*addresses(outputs, inputs))
+
+    def place(outputs: Sequence[Any], inputs: Sequence[Any]) -> Callable[..., None]:
+        run = made().placed(*addresses(outputs, inputs))
+        # What finds the weights is held as well: it keeps those that were packed.
+        return lambda stream, outputs, inputs, held=weights: run()
+
+    return Kernel(into, prepare=prepare, place=place)
 
 
 class _Made:

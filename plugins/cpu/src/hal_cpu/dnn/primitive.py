@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,13 +117,19 @@ class Primitive:
             ready = self._ready.pop()
         except IndexError:
             ready = _Ready(self._arguments, self.asked(_QUERY_SCRATCHPAD))
-        found = _library()
-        place = found.dnnl_memory_set_data_handle
-        for memory, address in zip(ready.memories, addresses, strict=True):
-            place(memory, address)
-        execute = found.dnnl_primitive_execute
-        together(execute, self.handle, stream(), ready.count, ready.array)
+        ready.place(addresses)
+        self._execute(ready)
         self._ready.append(ready)
+
+    def placed(self, *addresses: int) -> Callable[[], None]:
+        """Return what runs on arrays that stay at these addresses, one call at a time."""
+        ready = _Ready(self._arguments, self.asked(_QUERY_SCRATCHPAD))
+        ready.place(addresses)
+        return partial(self._execute, ready)
+
+    def _execute(self, ready: _Ready) -> None:
+        execute = _library().dnnl_primitive_execute
+        together(execute, self.handle, stream(), ready.count, ready.array)
 
     def __del__(self, ending: Any = sys.is_finalizing) -> None:
         if not ending():
@@ -149,6 +156,12 @@ class _Ready:
             listed.append(Argument(SCRATCHPAD, extra))
         self.count = len(listed)
         self.array = (Argument * self.count)(*listed)
+
+    def place(self, addresses: Sequence[int]) -> None:
+        """Say where the arrays start."""
+        place = _library().dnnl_memory_set_data_handle
+        for memory, address in zip(self.memories, addresses, strict=True):
+            place(memory, address)
 
     def __del__(self, ending: Any = sys.is_finalizing) -> None:
         if not ending():

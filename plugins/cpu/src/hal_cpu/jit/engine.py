@@ -7,8 +7,8 @@ import hashlib
 import os
 import tempfile
 import threading
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +44,15 @@ class Loop:
         self.run = run
         self.team = team
 
-    def share(self, extent: int, size: int, pointers: Sequence[int]) -> None:
-        """Run on ``range(extent)``, parts of it on other threads."""
-        if self.team is None:
-            share(lambda begin, end: self.run(begin, end, size, *pointers), extent)
-        elif thread_count() == 1 or extent == 1:
-            self.run(0, extent, size, *pointers)
-        else:
-            together(self.team, extent, size, thread_count(), *pointers)
+    def on(
+        self, extent: int, size: int, pointers: Sequence[int], shared: bool
+    ) -> Callable[[], None]:
+        """Return what runs on ``range(extent)``, parts of it on other threads if it is shared."""
+        if not shared or thread_count() == 1 or extent == 1:
+            return partial(self.run, 0, extent, size, *pointers)
+        if self.team is not None:
+            return partial(together, self.team, extent, size, thread_count(), *pointers)
+        return partial(share, lambda begin, end: self.run(begin, end, size, *pointers), extent)
 
 
 def compile_loop(text: str, arrays: int) -> Loop:

@@ -46,7 +46,7 @@ def find_loop(op: Operator, signature: Signature) -> Kernel | None:
     arrays = len(signature.outputs) + sum(x is not None for x in signature.inputs)
     # A team that is there already is called up sooner than threads are woken.
     large = signature.outputs[0].size >= (_WORTH_SHARING if symbols() is None else _WORTH_A_TEAM)
-    return Kernel(_caller(code, arrays, extent, size, large))
+    return _kernel(code, arrays, extent, size, large)
 
 
 def _flat(signature: Signature) -> bool:
@@ -74,18 +74,21 @@ def address(array: Any) -> int:
     return found
 
 
-def _caller(text: str, arrays: int, extent: int, size: int, large: bool) -> Callable[..., None]:
+def _kernel(text: str, arrays: int, extent: int, size: int, large: bool) -> Kernel:
     compiled: list[Loop] = []
 
-    def into(stream: Any, outs: Sequence[Any], ins: Sequence[Any]) -> None:
-        # Compiled at the first run: many kernels are asked for and never run.
+    def on(outs: Sequence[Any], ins: Sequence[Any]) -> Callable[[], None]:
+        # Compiled when first used: many kernels are asked for and never run.
         if not compiled:
             compiled.append(compile_loop(text, arrays))
-        code = compiled[0]
-        pointers = [address(x) for x in outs] + [address(x) for x in ins if x is not None]
-        if large:
-            code.share(extent, size, pointers)
-        else:
-            code.run(0, extent, size, *pointers)
+        pointers = [address(x) for x in (*outs, *ins) if x is not None]
+        return compiled[0].on(extent, size, pointers, large)
 
-    return into
+    def into(stream: Any, outs: Sequence[Any], ins: Sequence[Any]) -> None:
+        on(outs, ins)()
+
+    def place(outs: Sequence[Any], ins: Sequence[Any]) -> Callable[..., None]:
+        run = on(outs, ins)
+        return lambda stream, outs, ins: run()
+
+    return Kernel(into, place=place)

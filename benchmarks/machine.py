@@ -52,8 +52,13 @@ def _onednn() -> Callable[[], Any]:
     a, b, c = _operands()
     n, one, zero = ctypes.c_int64(_SIZE), ctypes.c_float(1), ctypes.c_float(0)
     plain = ctypes.c_char(b"N")
-    pa, pb, pc = (ctypes.c_void_p(x.ctypes.data) for x in (a, b, c))
-    return lambda: sgemm(plain, plain, n, n, n, one, pa, n, pb, n, zero, pc, n)
+
+    def multiply() -> None:
+        # The arrays are named here, so that they live as long as this function.
+        pa, pb, pc = (ctypes.c_void_p(x.ctypes.data) for x in (a, b, c))
+        sgemm(plain, plain, n, n, n, one, pa, n, pb, n, zero, pc, n)
+
+    return multiply
 
 
 _LIBRARIES = {"NumPy": _numpy, "PyTorch": _torch, "oneDNN": _onednn}

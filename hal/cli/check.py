@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,13 +144,17 @@ def _grouped(told: list[Row]) -> list[tuple[str, Row]]:
     """Return rows that say the same as one, with the names of their nodes."""
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in told:
-        key = (row.route, row.operator, row.reason, row.note, row.advice)
+        # What waits for the same thing shares its fate, whatever it would calculate.
+        operator = "" if row.route == "unchecked" else row.operator
+        key = (row.route, operator, row.reason, row.note, row.advice)
         groups.setdefault(key, []).append(row)
     named = []
     for rows in groups.values():
         shown = ", ".join(row.name for row in rows[:_NAMES])
         more = f" and {len(rows) - _NAMES} more" if len(rows) > _NAMES else ""
-        named.append((shown + more, rows[0]))
+        operators = list(dict.fromkeys(row.operator for row in rows))
+        mixed = f"{operators[0]} and others" if len(operators) > 1 else operators[0]
+        named.append((shown + more, replace(rows[0], operator=mixed)))
     return named
 
 

@@ -98,16 +98,22 @@ def _work(
     if op.view is not None or op.family == "movement":
         return _Work(0.0, 0.0)
     if op.decompose is not None:
-        evaluator = _Evaluator()
-        values = [None if x is None else _Value(x) for x in inputs]
-        op.decompose(evaluator, *values, **attributes)
-        return _Work(evaluator.matrix, evaluator.vector, tuple(evaluator.products))
+        return _parts(op, inputs, attributes)
     size = max((x.size for x in (*inputs, *outputs) if x is not None), default=0)
     if op.family == "sorting":
         return _Work(0.0, size * log2(max(size, 2)))
     if op.family in ("elementwise", "creation", "indexing"):
         return _Work(0.0, float(sum(x.size for x in outputs)))
     return _Work(0.0, float(size))
+
+
+def _parts(op: Operator, inputs: Layouts, attributes: Mapping[str, Any]) -> _Work:
+    """Return the work of an operator's decomposition."""
+    assert op.decompose is not None
+    evaluator = _Evaluator()
+    values = [None if x is None else _Value(x) for x in inputs]
+    op.decompose(evaluator, *values, **attributes)
+    return _Work(evaluator.matrix, evaluator.vector, tuple(evaluator.products))
 
 
 class _Value:
@@ -186,6 +192,16 @@ def _linear(inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str,
     return _multiplied(product, float(outputs[0].size) if bias else 0.0)
 
 
+def _attention(inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str, Any]) -> _Work:
+    """Count attention as one kernel: a core keeps the scores of its queries, all keys of them."""
+    work = _parts(operators["attention"], inputs, attributes)
+    products = [
+        p._replace(columns=min(p.columns, p.depth), depth=max(p.columns, p.depth))
+        for p in work.products
+    ]
+    return work._replace(products=tuple(products))
+
+
 def _convolution(
     inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str, Any]
 ) -> _Work:
@@ -240,6 +256,7 @@ def _fourier(inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str
 _COUNTED: dict[str, Callable[..., _Work]] = {
     "matmul": _matmul,
     "linear": _linear,
+    "attention": _attention,
     "convolution": _convolution,
     "convolution_transpose": _convolution_transpose,
     "cholesky": _cubic(1 / 3),

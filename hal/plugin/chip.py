@@ -70,10 +70,14 @@ class Offer(NamedTuple):
     native : bool
     detail : str
         The vendor's operator that serves it; else the reason why none does.
+    refused : bool
+        Whether the runtime raises ``Unsupported`` when it is asked for the kernel, so that neither
+        a decomposition nor the host takes over: where that would hide a choice from the user.
     """
 
     native: bool
     detail: str
+    refused: bool = False
 
 
 @dataclass(frozen=True)

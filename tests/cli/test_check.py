@@ -14,7 +14,7 @@ import hal
 from hal.plugin import Backend, Devices, hookimpl, register, unregister
 from hal.plugin.chip import Chip, Offer
 
-MODEL = """<ir_version: 10, opset_import: ["" : 22]>
+MODEL = """<ir_version: 10, opset_import: ["" : 22, "mine" : 1]>
 net (float[n, 3] x) => (float[n, 3] y) {{ h = Relu(x) {} }}"""
 
 
@@ -136,6 +136,14 @@ def test_nodes_with_one_fate_share_a_line(hal_command, paper, model):
     _, out, _ = hal_command("check", *given)
     (line,) = [line for line in out.splitlines() if line.startswith("host ")]
     assert "v0, v1, v2 and 3 more" in line
+
+
+def test_what_waits_for_one_node_shares_a_line(hal_command, paper, model):
+    path = model("r = mine.Odd(h) a = Relu(r) b = Neg(a) y = Add(a, b)")
+    _, out, _ = hal_command("check", path, "--device", "paper-1", "--batch", "2")
+    (line,) = [line for line in out.splitlines() if line.startswith("unchecked ")]
+    assert "Relu and others" in line
+    assert "a, b" in line
 
 
 def test_the_values_of_an_input_come_from_a_file(hal_command, paper, model, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 
 import hal
 from hal.ops import cost, operators
-from hal.plugin import Layout
+from hal.plugin import Layout, Product
 from hal.testing.sample import covered, samples_of
 
 
@@ -61,6 +61,27 @@ def test_a_direct_count_agrees_with_the_decomposition(name, monkeypatch):
     direct = counted(name, *shapes)
     monkeypatch.delitem(hal.ops.cost.__globals__["_COUNTED"], name)
     assert counted(name, *shapes).matrix == direct.matrix
+
+
+def test_the_cores_share_the_queries_of_attention_and_not_its_keys():
+    found = counted("attention", (1, 2, 8, 4), (1, 2, 16, 4), (1, 2, 16, 4))
+    assert found.products == (Product(8, 4, 16, 2),) * 2
+    assert found.matrix == sum(p.operations for p in found.products)
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes", "attributes", "product"),
+    [
+        ("matmul", [(7, 4, 5), (5, 6)], {}, Product(28, 6, 5)),
+        ("matmul", [(7, 4, 5), (7, 5, 6)], {}, Product(4, 6, 5, 7)),
+        ("matmul", [(7, 4, 5), (5,)], {}, Product(28, 1, 5)),
+        ("matmul", [(5,), (3, 5, 6)], {}, Product(1, 6, 5, 3)),
+        ("linear", [(2, 4, 5), (6, 5)], {}, Product(8, 6, 5)),
+        ("convolution", [(1, 4, 8, 8), (6, 2, 3, 3)], {"groups": 2}, Product(36, 3, 18, 2)),
+    ],
+)
+def test_a_product_says_its_rows_columns_depth_and_batch(name, shapes, attributes, product):
+    assert counted(name, *shapes, **attributes).products == (product,)
 
 
 def test_complex_products_count_four_times_the_real_ones():

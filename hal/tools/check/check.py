@@ -179,14 +179,14 @@ def _verdict(
         if count:
             problems.append((status, f"{text}: {count} {'node' if count == 1 else 'nodes'}"))
 
-    note("impossible", 3, "what it lacks stops it")
+    note("impossible", 3, "impossible")
     if memory.peak > memory.capacity:
         share = memory.peak / memory.capacity
         problems.append((3, f"it needs {share:.2f} times the memory that is there"))
     elif memory.peak > allowed.share * memory.capacity:
         share = memory.peak / memory.capacity
         problems.append((1, f"it takes {share:.0%} of the memory; at most {allowed.share:.0%} may"))
-    note("host", 1, "the host helps, with copies both ways")
+    note("host", 1, "on the host, with copies both ways")
     note("unchecked", 1, "not checked")
     if allowed.seconds is not None:
         if prediction is None:

@@ -9,6 +9,7 @@ from hal import dtypes
 from hal.dtypes import DType
 from hal.errors import HalError, TraceError, Unsupported
 from hal.onnx.types import ValueType
+from hal.ops import Operator
 from hal.plugin import Call, Layout, Signature
 from hal.tools.check.stand import Asked, Stand
 from hal.tools.check.target import Target
@@ -87,6 +88,15 @@ def judge_node(node: Node, calls: Sequence[Call], stand: Stand) -> Row:
     missing = [d for d in met if d not in stand.target.dtypes]
     if missing:
         return _lacking(row, missing, stand.target)
+    refused = [a for a in node.asked if a.offer.refused]
+    if refused:
+        instead = _instead(refused[0].op, refused[0].signature, stand)
+        return replace(
+            row,
+            route="impossible",
+            reason=refused[0].offer.detail,
+            advice=instead or f"replace it: the device refuses {refused[0].op.name} as it is",
+        )
     on_host = [call for call in kernels if call.host]
     if on_host:
         return _on_host(row, on_host[0], node.asked, stand)
@@ -136,7 +146,7 @@ def _failed(row: Row, error: HalError) -> Row:
         row,
         route="impossible",
         reason=str(error),
-        advice=advice if lacking else "correct the model: the node does not fit its inputs",
+        advice=advice if lacking else "correct the model, or check the sizes it was made for",
     )
 
 
@@ -169,17 +179,11 @@ def _conversion(missing: DType, target: Target) -> str:
 def _on_host(row: Row, call: Call, asked: Sequence[Asked], stand: Stand) -> Row:
     name = call.op.name
     detail = next((a.offer.detail for a in asked if a.op is call.op and not a.offer.native), "")
-    others = _other_dtypes(call, stand)
-    if others:
-        advice = f"use {' or '.join(others)} here, in which it is native"
-    else:
-        advice = (
-            f"keep it if it is small; else replace it, or add a kernel for {name} to the plugin"
-        )
-    return replace(
-        row, route="host", reason=_refusal(name, detail),
-        advice=advice,
-    )  # fmt: skip
+    inputs = tuple([None if x is None else x.layout for x in call.inputs])
+    outputs = tuple([x.layout for x in call.outputs])
+    instead = _instead(call.op, Signature(inputs, outputs, call.attributes), stand)
+    other = f"keep it if it is small; else replace it, or add a kernel for {name} to the plugin"
+    return replace(row, route="host", reason=_refusal(name, detail), advice=instead or other)
 
 
 def _refusal(names: str, detail: str) -> str:
@@ -189,28 +193,41 @@ def _refusal(names: str, detail: str) -> str:
     return f"no kernel for {names}: {detail}" if detail else f"no kernel for {names}"
 
 
-def _other_dtypes(call: Call, stand: Stand) -> list[str]:
-    """Return the floating-point dtypes in which the device has a kernel for the same call."""
-    found = []
-    layouts = [None if x is None else x.layout for x in call.inputs]
-    if not any(x is not None and x.dtype.kind == "float" for x in layouts):
-        return []
-    for dtype in (dtypes.float32, dtypes.float16, dtypes.bfloat16):
-        if dtype not in stand.target.dtypes:
-            continue
-        changed = tuple([
+def _instead(op: Operator, signature: Signature, stand: Stand) -> str:
+    """Return in which dtypes or at which precision the device has a kernel for the same call."""
+    dtype = next((x.dtype for x in signature.inputs if x is not None), None)
+    found = [
+        f"{d.name} here, in which it is native"
+        for d in (dtypes.float32, dtypes.float16, dtypes.bfloat16)
+        if d in stand.target.dtypes and d is not dtype and _offered(op, signature, stand, d)
+    ]
+    found += [
+        f"--precision {level}"
+        for level in ("high", "medium")
+        if "precision" in signature.attributes and _offered(op, signature, stand, None, level)
+    ][:1]
+    return f"use {', or '.join(found)}" if found else ""
+
+
+def _offered(
+    op: Operator, signature: Signature, stand: Stand, dtype: DType | None, level: str = ""
+) -> bool:
+    """Return whether there is a kernel in another floating-point dtype, or at another precision."""
+    layouts = signature.inputs
+    if dtype is not None:
+        if not any(x is not None and x.dtype.kind == "float" for x in layouts):
+            return False
+        layouts = tuple([
             Layout(dtype, x.shape, x.strides) if x is not None and x.dtype.kind == "float" else x
             for x in layouts
         ])  # fmt: skip
-        try:
-            inference = call.op.infer(changed, call.attributes)
-        except HalError:
-            continue
-        outputs = tuple([Layout(*output) for output in inference.outputs])
-        signature = Signature(changed, outputs, inference.attributes)
-        if stand.target.offer(call.op, signature).native:
-            found.append(dtype.name)
-    return found
+    attributes = {**signature.attributes, "precision": level} if level else signature.attributes
+    try:
+        inference = op.infer(layouts, attributes)
+    except HalError:
+        return False
+    outputs = tuple([Layout(*output) for output in inference.outputs])
+    return stand.target.offer(op, Signature(layouts, outputs, inference.attributes)).native
 
 
 def _decomposed(row: Row, asked: Sequence[Asked]) -> Row:

@@ -29,7 +29,8 @@ class Stand(Device):
     """Stands for a target: has the kernels that it has, and holds constants in host memory.
 
     A kernel runs its operator's reference, for what is calculated once, from weights alone. Every
-    dtype can be held, so that a model with one that the target lacks is still seen to its end.
+    dtype can be held, and what the target refuses is taken as if it had it, so that a model with
+    something impossible is still seen to its end.
 
     Attributes
     ----------
@@ -115,7 +116,8 @@ class _Runtime(Runtime):
         host[...] = array
 
     def kernel(self, op: Operator, signature: Signature) -> Kernel | None:
-        if not self.stand.offer(op, signature).native:
+        offer = self.stand.offer(op, signature)
+        if not offer.native and not offer.refused:
             return None
 
         def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:

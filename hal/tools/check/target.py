@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hal.device import Device, device, devices
 from hal.dtypes import DType
-from hal.errors import HalError, PluginMissing, ValueRangeError
+from hal.errors import HalError, PluginMissing, Unsupported, ValueRangeError
 from hal.ops import Operator, operators
 from hal.plugin import Backend, Layout, Signature, backends, failures
 from hal.plugin.chip import Chip, Offer
@@ -136,8 +136,11 @@ def _present(found: Device) -> Target:
     owner = backends().get(chip.backend, found.backend) if chip else found.backend
 
     def offer(op: Operator, signature: Signature) -> Offer:
-        if found.runtime.kernel(op, signature) is not None:
-            return Offer(True, "")
+        try:
+            if found.runtime.kernel(op, signature) is not None:
+                return Offer(True, "")
+        except Unsupported as error:
+            return Offer(False, str(error), refused=True)
         named = _named(owner, info.architecture, op, signature)
         return Offer(False, named or f"{found.name} has no kernel for it")
 

@@ -173,6 +173,12 @@ def test_the_chips_own_backend_decides_what_is_native():
     assert bench.kernel("exp", (3,)) is None
 
 
+def test_what_the_chips_own_backend_refuses_is_refused():
+    bench = Bench(lambda op, signature: Offer(False, "not in float32", refused=True))
+    with pytest.raises(hal.Unsupported, match="not in float32"):
+        bench.runtime.kernel(operators["add"], signature("add", (3,), (3,)))
+
+
 def test_without_that_backend_the_chip_has_every_operator():
     bench = Bench(lambda op, signature: None)
     assert bench.kernel("exp", (3,)) is not None

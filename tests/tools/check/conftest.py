@@ -51,6 +51,9 @@ class Toy(Backend):
             return None
         if op.name in ("sin", "layer_norm", "attention", "fused"):
             return Offer(False, f"the unit has no {op.name}")
+        precision = signature.attributes.get("precision")
+        if op.name == "linear" and signature.inputs[0].dtype is hal.float32:
+            return Offer(precision == "medium", "no float32 in products", precision != "medium")
         if op.name == "tanh" and signature.inputs[0].dtype is hal.float32:
             return Offer(False, "half precision only")
         return Offer(True, f"toy_{op.name}")

@@ -72,12 +72,31 @@ def test_an_operator_that_hal_lacks_is_impossible_and_the_rest_is_still_checked(
     assert "give the model a function for it" in found["b"].advice
 
 
+def test_a_node_that_does_not_fit_the_sizes_is_impossible(toy, model):
+    net = """net (float[n] x) => (float[7] y) <int64[1] s = {7}> { y = Reshape(x, s) }"""
+    assert check(model(net), "toy-1", batch=7).status == 0
+    row = rows(check(model(net), "toy-1", batch=6))["y"]
+    assert row.route == "impossible"
+    assert row.advice == "correct the model, or check the sizes it was made for"
+
+
 def test_what_follows_an_unknown_value_is_not_checked(toy, model):
     net = """net (float[4] x) => (float[m] y)
         { b = mine.Odd(x) c = Neg(b) y = Relu(c) }"""
     found = rows(check(model(net, ', "mine" : 1'), "toy-1"))
     assert [found[n].route for n in "bcy"] == ["impossible", "unchecked", "unchecked"]
     assert found["y"].reason == "Odd 'b' gives no result"
+
+
+def test_what_a_chip_refuses_is_impossible_and_the_way_out_is_told(toy, model):
+    net = """net (float[2, 3] x) => (float[2, 2] y) <float[2, 3] w = {1, 2, 3, 4, 5, 6}>
+        { h = Gemm<transB = 1>(x, w) y = Relu(h) }"""
+    report = check(model(net), "toy-1")
+    found = rows(report)
+    assert (report.status, found["h"].route, found["y"].route) == (3, "impossible", "native")
+    assert found["h"].reason == "no float32 in products"
+    assert found["h"].advice == "use float16 here, in which it is native, or --precision medium"
+    assert check(model(net), "toy-1", precision="medium").status == 0
 
 
 def test_a_dtype_that_the_chip_lacks_is_impossible_and_has_an_alternative(toy, model):

@@ -75,7 +75,7 @@ def find_work(chip: Chip, offers: Offers | None, op: Operator, signature: Signat
     offer = None if offers is None else offers(op, signature)
     if offer is None or not offer.native:
         refusal = _refusal(chip, op, signature)
-        if refusal:
+        if refusal or (offer is not None and offer.refused):
             raise Unsupported(refusal if offer is None else offer.detail)
         if offer is not None or op.name == "fused":
             return None

@@ -173,7 +173,8 @@ def _print_device(out: Any, d: DeviceReport, every: bool) -> None:
         out.print()
         out.print(rows)
     if d.prediction is None:
-        out.print("no figures of this chip are known, so no time is predicted")
+        if not d.counts["impossible"]:
+            out.print("no figures of this chip are known to predict times from")
         return
     total = d.prediction.seconds
     rows = table("operator", "inputs", ">calls", ">time", ">share", "bound")

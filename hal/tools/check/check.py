@@ -147,7 +147,9 @@ def _judged(
     rows = [*judge_inputs(given, model.inputs, stand), *rows]
     rows = [*judge_weights(stand, rows), *rows]
     memory = _memory(program, target)
-    prediction = None if target.chip is None else predict(program, target.chip)
+    # What cannot run has no time.
+    runs = target.chip is not None and all(row.route != "impossible" for row in rows)
+    prediction = predict(program, target.chip) if runs and target.chip else None
     status, problems = _verdict(rows, memory, prediction, allowed)
     return DeviceReport(
         target.name, target.description, target.architecture, target.emulated, status,
@@ -189,9 +191,9 @@ def _verdict(
     note("host", 1, "on the host, with copies both ways")
     note("unchecked", 1, "not checked")
     if allowed.seconds is not None:
-        if prediction is None:
+        if prediction is None and not any(status == 3 for status, _ in problems):
             problems.append((1, "no figures of this chip are known to predict its latency from"))
-        elif prediction.seconds > allowed.seconds:
+        elif prediction is not None and prediction.seconds > allowed.seconds:
             text = f"{1e3 * prediction.seconds:.3g} ms predicted, over {1e3 * allowed.seconds:.3g}"
             problems.append((1, f"{text} ms"))
     return max((status for status, _ in problems), default=0), [text for _, text in problems]

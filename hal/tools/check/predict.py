@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from hal.dtypes import DType, bfloat16, float16, float32
+from hal.ops import operators
 from hal.ops.cost import cost
 from hal.plugin import Call, Chip, Cost, Program
 
@@ -21,7 +22,24 @@ HOST_PRODUCTS = 2e10
 
 @dataclass(frozen=True)
 class Timed:
-    """A call's predicted time in seconds, the same enqueued alone, what bounds it, and its work."""
+    """What a call takes.
+
+    Attributes
+    ----------
+    call : Call
+    seconds : float
+        In the program as it runs.
+    eager : float
+        Enqueued alone.
+    bound : str
+        What bounds it: matrix, vector, memory, launch or host.
+    work : Cost or None
+        None for what the host does.
+    cold : int
+        Bytes of weights.
+    recorded : bool
+        Whether it is part of a recording.
+    """
 
     call: Call
     seconds: float
@@ -29,6 +47,7 @@ class Timed:
     bound: str
     work: Cost | None = None
     cold: int = 0
+    recorded: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,9 +82,9 @@ class Prediction:
     Attributes
     ----------
     seconds : float
-        One run of the program as the device recorded it.
+        One run of the program: recorded and replayed, or call by call where the host helps.
     eager : float
-        One run call by call, each kernel enqueued alone.
+        One run call by call.
     bounds : dict of str to float
         Seconds by what bounds them: matrix, vector, memory, launch or host.
     contributors : tuple of Contributor
@@ -85,22 +104,27 @@ class Prediction:
 def predict(program: Program, chip: Chip) -> Prediction:
     """Return what one run of a program takes: the sum of its kernels, one after another.
 
+    A program is recorded and replayed, with a copy of each input before and of each result after
+    it. One in which the host helps cannot be; its kernels are enqueued one by one.
+
     Parameters
     ----------
     program : Program
         As it runs on the device: simplified for it.
     chip : Chip
     """
+    calls = [call for call in program.calls if not call.view]
+    recorded = not any(call.host for call in calls)
+    every = [_timed(program, call, chip, recorded) for call in calls]
+    eager = sum(timed.eager for timed in every)
+    if recorded and calls:
+        every += [_timed(program, call, chip, False) for call in _copies(program)]
     bounds: dict[str, float] = {}
-    eager = 0.0
     groups: dict[tuple[str, str, str], list[Timed]] = {}
-    for call in program.calls:
-        if call.view:
-            continue
-        timed = _timed(program, call, chip)
-        eager += timed.eager
+    for timed in every:
         bounds[timed.bound] = bounds.get(timed.bound, 0.0) + timed.seconds
-        groups.setdefault((call.op.name, _shapes(call), timed.bound), []).append(timed)
+        key = (timed.call.op.name, _shapes(timed.call), timed.bound)
+        groups.setdefault(key, []).append(timed)
     contributors = [
         Contributor(
             operator, shapes, len(group), sum(t.seconds for t in group), bound,
@@ -110,10 +134,19 @@ def predict(program: Program, chip: Chip) -> Prediction:
     ]  # fmt: skip
     contributors.sort(key=lambda c: -c.seconds)
     seconds = sum(bounds.values())
-    every = [timed for group in groups.values() for timed in group]
     return Prediction(
         seconds, eager, bounds, tuple(contributors), _otherwise(every, chip, 0.95 * seconds)
     )
+
+
+def _copies(program: Program) -> list[Call]:
+    """Return the copies into and out of a recording, whose arrays keep their addresses."""
+    written = {x.buffer for call in program.calls if not call.view for x in call.outputs}
+    inputs = {x.buffer: x for x in program.inputs}
+    results = {x.buffer: x for x in program.outputs if x.buffer not in inputs}
+    back = [x for x in inputs.values() if x.buffer in written]
+    arrays = [*inputs.values(), *results.values(), *back]
+    return [Call(operators["copy"], (x,), (x,)) for x in arrays]
 
 
 def _otherwise(calls: list[Timed], chip: Chip, limit: float) -> dict[str, float]:
@@ -128,7 +161,7 @@ def _otherwise(calls: list[Timed], chip: Chip, limit: float) -> dict[str, float]
         seconds = sum(
             timed.seconds
             if new is None
-            else chip.estimate(new[0], cold=new[1], recorded=True).seconds
+            else chip.estimate(new[0], cold=new[1], recorded=timed.recorded).seconds
             for timed, new in changed
         )
         if seconds < limit and seconds < 0.99 * min(found.values(), default=limit):
@@ -149,22 +182,21 @@ def _halved(dtype: DType, timed: Timed) -> tuple[Cost, int] | None:
     return work._replace(dtype=dtype, nbytes=work.nbytes // 2), timed.cold // 2
 
 
-def _timed(program: Program, call: Call, chip: Chip) -> Timed:
+def _timed(program: Program, call: Call, chip: Chip, recorded: bool) -> Timed:
     inputs = [None if x is None else x.layout for x in call.inputs]
     outputs = [x.layout for x in call.outputs]
+    work = cost(call.op, inputs, outputs, call.attributes)
     if call.host:
         moved = [x for x in (*inputs, *outputs) if x is not None]
         copies = sum(x.nbytes for x in moved) / chip.host_bandwidth
         waits = len(moved) * chip.host_latency
-        products = cost(call.op, inputs, outputs, call.attributes).matrix / HOST_PRODUCTS
-        seconds = copies + waits + products + sum(x.size for x in moved) / HOST_RATE
-        return Timed(call, seconds, seconds, "host")
-    work = cost(call.op, inputs, outputs, call.attributes)
+        done = work.matrix / HOST_PRODUCTS + sum(x.size for x in moved) / HOST_RATE
+        return Timed(call, copies + waits + done, copies + waits + done, "host")
     weights = [x for x in call.inputs if x is not None and x.buffer in program.constants]
     cold = min(work.nbytes, sum(x.layout.nbytes for x in weights))
-    found = chip.estimate(work, cold=cold, recorded=True)
-    eager = chip.estimate(work, cold=cold).seconds
-    return Timed(call, found.seconds, eager, found.bound, work, cold)
+    alone = chip.estimate(work, cold=cold)
+    found = chip.estimate(work, cold=cold, recorded=True) if recorded else alone
+    return Timed(call, found.seconds, alone.seconds, found.bound, work, cold, recorded)
 
 
 def _shapes(call: Call) -> str:

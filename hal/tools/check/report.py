@@ -58,7 +58,7 @@ class DeviceReport:
         Nodes that depend on constants alone and are calculated at loading.
     memory : Memory
     prediction : Prediction or None
-        None where no figures of the chip are known.
+        None where no figures of the chip are known, or a node is impossible.
     missing : dict of str to str
         The dtypes that the model needs and the device lacks, with what to use instead.
     labels : dict of str to str

@@ -49,6 +49,7 @@ def test_what_there_is_none_of_has_a_reason():
 def test_a_chip_without_float32_products_says_what_to_allow():
     found = offer("310P3", "matmul", *[(hal.float32, (3, 3))] * 2)
     assert not found.native
+    assert found.refused
     assert "hal.precision('medium')" in found.detail
     assert offer("310P3", "matmul", *[(hal.float32, (3, 3))] * 2, precision="medium").native
     assert offer("310P3", "matmul", *[(hal.float16, (3, 3))] * 2).native

@@ -96,6 +96,7 @@ def test_what_a_chip_refuses_is_impossible_and_the_way_out_is_told(toy, model):
     assert (report.status, found["h"].route, found["y"].route) == (3, "impossible", "native")
     assert found["h"].reason == "no float32 in products"
     assert found["h"].advice == "use float16 here, in which it is native, or --precision medium"
+    assert only(report).prediction is None
     assert check(model(net), "toy-1", precision="medium").status == 0
 
 

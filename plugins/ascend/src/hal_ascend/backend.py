@@ -155,7 +155,7 @@ class AscendBackend(Backend):
         try:
             recipe = recipe_for(op, signature, chip)
         except Unsupported as error:
-            return Offer(False, str(error))
+            return Offer(False, str(error), refused=True)
         if recipe is None:
             return Offer(False, refusal(op, chip))
         names = dict.fromkeys(step.name for step in recipe.steps)

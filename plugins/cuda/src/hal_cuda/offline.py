@@ -26,7 +26,7 @@ def offer(architecture: str, op: Operator, signature: Signature) -> Offer | None
     >>> from hal.plugin import Layout
     >>> x = Layout(hal.float32, (4, 4))
     >>> offer("sm_90", operators["add"], Signature((x, x), (x,), {}))
-    Offer(native=True, detail='own kernel, compiled by NVRTC')
+    Offer(native=True, detail='own kernel, compiled by NVRTC', refused=False)
     """
     found = re.fullmatch(r"sm_(\d+)(\d)", architecture)
     if found is None or (int(found[1]), int(found[2])) < MINIMUM_CAPABILITY:

@@ -33,6 +33,7 @@ for _family in (
     "pooling",
     "interpolation",
     "fused",
+    "epilogue",
 ):
     import_module(f"hal.ops.{_family}")
 

@@ -48,6 +48,14 @@ class Runtime(ABC):
     simulated: bool = False
     """True when events tell a simulated time, which passes otherwise than the host's."""
 
+    channels_last: bool = False
+    """True when convolution and pooling are quickest on arrays whose channels lie last in memory.
+
+    Compiled programs then lay images out so: the kernels for ``convolution``,
+    ``convolution_fused``, ``max_pool`` and ``average_pool`` get inputs, and write results, whose
+    strides are those of (batch, spatial..., channels); or there is no kernel for such a signature.
+    """
+
     # memory
 
     @abstractmethod

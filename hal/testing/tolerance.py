@@ -53,7 +53,8 @@ _STEPS: dict[str, float] = {
 _LINEAR = frozenset(
     {
         "sum", "mean", "cumulative_sum", "matmul", "linear", "linear_fused",
-        "convolution", "convolution_transpose", "average_pool", "adaptive_average_pool",
+        "convolution", "convolution_fused", "convolution_transpose", "average_pool",
+        "adaptive_average_pool",
     }
 )  # fmt: skip
 _CANCELLING = frozenset({"logaddexp"})
@@ -123,7 +124,7 @@ def bound(
     if exact(op, attributes, calculated):
         return np.zeros_like(size)
     eps, work = epsilon(dtype), working_epsilon(dtype)
-    if op.name in ("fused", "linear_fused"):
+    if op.name.endswith("fused"):
         work = eps  # Each step may be rounded to the dtype, or none but the last.
     elif op.family in ("elementwise", "creation") and op.name not in _CANCELLING:
         steps = _STEPS.get(op.name, 4.0)

@@ -1,5 +1,6 @@
 """Passes: functions from a program to a program that does the same, sooner."""
 
+from hal.program.passes.channels import lay_channels_last
 from hal.program.passes.common import common_subexpressions
 from hal.program.passes.convolutions import fold_padding, fold_scales
 from hal.program.passes.dead import dead_code
@@ -31,6 +32,7 @@ __all__ = [
     "fuse_elementwise",
     "fuse_epilogues",
     "join_biases",
+    "lay_channels_last",
     "merge_linears",
     "name_linears",
     "optimize",

@@ -1,4 +1,4 @@
-"""Joins a product and the chain behind it into one call, where the device has a kernel for it."""
+"""Joins a layer and the chain behind it into one call, where the device has a kernel for it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from hal.program.passes.uses import readers, single_writes, stable
 
 __all__ = ["fuse_epilogues"]
 
-_LINEAR, _FUSED, _JOINED = (operators[name] for name in ("linear", "fused", "linear_fused"))
+_FUSED = operators["fused"]
+_JOINED = {operators[name]: operators[f"{name}_fused"] for name in ("linear", "convolution")}
 
 
 def fuse_epilogues(program: Program, device: Device) -> Program:
     """Return the program with bias, activation and residual done where a product is stored.
+
+    A convolution is a product in this.
 
     A single elementwise call behind a product counts as a chain too.
     """
@@ -24,7 +27,7 @@ def fuse_epilogues(program: Program, device: Device) -> Program:
     products: dict[int, int] = {}
     calls: list[Call | None] = list(program.calls)
     for position, call in enumerate(program.calls):
-        if call.op is _LINEAR and not call.host:
+        if call.op in _JOINED and not call.host:
             out = call.outputs[0]
             if out.buffer in single and len(set(reads.get(out.buffer, ()))) == 1:
                 products[out.buffer] = position
@@ -68,7 +71,7 @@ def _joined(product: Call, call: Call, found: Array) -> Call | None:
     )
     inputs = (*product.inputs[:2], product.inputs[2] if len(product.inputs) > 2 else None)
     return Call(
-        _JOINED,
+        _JOINED[product.op],
         (*inputs, *order[1:]),
         call.outputs,
         {**product.attributes, "steps": steps, "results": attributes["results"]},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hal.device import Device
 from hal.plugin import Program
+from hal.program.passes.channels import lay_channels_last
 from hal.program.passes.common import common_subexpressions
 from hal.program.passes.convolutions import fold_padding, fold_scales
 from hal.program.passes.dead import dead_code
@@ -46,5 +47,5 @@ def optimize(program: Program, device: Device) -> Program:
     program = join_biases(name_linears(program, device))
     program = merge_linears(program, device)
     program = split_biases(program, device)
-    program = fuse_epilogues(fuse_elementwise(program, device), device)
-    return dead_code(program)
+    program = lay_channels_last(fuse_elementwise(program, device), device)
+    return dead_code(fuse_epilogues(program, device))

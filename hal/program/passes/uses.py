@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from hal.plugin import Array, Call, Program
+from hal.plugin import Array, Call, Layout, Program
 
 __all__ = ["readers", "rename", "single_writes", "stable", "whole", "writers"]
 
@@ -38,6 +38,14 @@ def whole(program: Program, array: Array) -> bool:
     return array.layout.contiguous and array.layout.nbytes == program.sizes[array.buffer]
 
 
+def _covers(program: Program, array: Array) -> bool:
+    """Return whether an array is all of its buffer, in whatever order."""
+    layout = array.layout
+    axes = sorted(range(layout.ndim), key=lambda n: -layout.strides[n])
+    shape, strides = (tuple([x[n] for n in axes]) for x in (layout.shape, layout.strides))
+    return whole(program, array._replace(layout=Layout(layout.dtype, shape, strides)))
+
+
 def single_writes(program: Program) -> set[int]:
     """Return the buffers that one call writes, as a whole, and no other call changes."""
     arguments = {x.buffer for x in program.inputs}
@@ -47,7 +55,7 @@ def single_writes(program: Program) -> set[int]:
         if len(positions) == 1
         and buffer not in arguments
         and all(
-            whole(program, x) for x in program.calls[positions[0]].outputs if x.buffer == buffer
+            _covers(program, x) for x in program.calls[positions[0]].outputs if x.buffer == buffer
         )
     }
 

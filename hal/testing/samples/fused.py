@@ -68,3 +68,28 @@ def linear_fused(op: Operator, dtype: DType) -> Iterator[Sample]:
     steps = (("add", (0, 1), ()), ("gelu", (2,), (("approximate", "tanh"),)))
     wide = Input((65, 127)), Input((129, 127)), Input((129,)), Input((65, 129))
     yield Sample(wide, {"steps": steps, "results": (3,)}, "add gelu", large=True)
+
+
+_BEHIND_IMAGES: tuple[tuple[tuple[tuple[int, ...], ...], Steps, tuple[int, ...]], ...] = (
+    ((), (("relu", (0,), ()),), (1,)),
+    (((2, 4, 5, 6),), (("add", (0, 1), ()), ("relu", (2,), ())), (3,)),
+    (((4, 1, 1), ()), (("multiply", (0, 1), ()), ("add", (2, 3), ())), (4,)),
+    (((2, 1, 5, 6),), (("silu", (0,), ()), ("multiply", (1, 2), ())), (3,)),
+)
+
+
+@sampler("convolution_fused")
+def convolution_fused(op: Operator, dtype: DType) -> Iterator[Sample]:
+    """Yield convolutions with and without bias, followed by activations and other operands."""
+    if dtype.kind != "float":
+        return
+    given = Input((2, 3, 7, 8)), Input((4, 3, 3, 3), unit)
+    for others, steps, results in _BEHIND_IMAGES:
+        names = " ".join(step[0] for step in steps)
+        attributes = {"steps": steps, "results": results}
+        behind = [Input(shape) for shape in others]
+        yield Sample((*given, None, *behind), attributes, names)
+        yield Sample((*given, Input((4,)), *behind), attributes, names, layouts=True)
+    small = Input((2, 4, 7, 8)), Input((4, 2, 3, 3), unit), Input((4,))
+    options = {"groups": 2, "stride": 2, "padding": 1, "steps": _BEHIND_IMAGES[0][1]}
+    yield Sample(small, {**options, "results": (1,)}, "relu")

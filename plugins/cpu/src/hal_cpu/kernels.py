@@ -13,8 +13,10 @@ import scipy.special
 from hal.ops import Operator
 from hal.plugin import Kernel, Signature
 from hal_cpu.attention import find_attention
+from hal_cpu.convolutions import find_convolution
 from hal_cpu.jit import find_loop
 from hal_cpu.layers import Run, find_layer
+from hal_cpu.pools import find_pool
 from hal_cpu.products import find_product
 from hal_cpu.writers import Write, find_writer
 
@@ -100,6 +102,7 @@ UFUNCS: dict[str, np.ufunc] = {
     "matmul": np.matmul,
 }
 
+_CONVOLUTIONS = ("convolution", "convolution_fused")
 _PRODUCTS = ("matmul", "linear", "linear_fused")
 
 # Kinds of NumPy dtypes for which NumPy's function has other special values than hal's operator.
@@ -111,7 +114,11 @@ def find_kernel(op: Operator, signature: Signature) -> Kernel | None:
     if op.name in _PRODUCTS:
         otherwise = None if op.name == "linear_fused" else _find_other(op, signature)
         return find_product(op, signature, otherwise) or otherwise
-    return _find_other(op, signature)
+    if op.name in _CONVOLUTIONS:
+        found = find_convolution(op, signature)
+        plain = signature.outputs[0].contiguous and op.name == "convolution"
+        return found or (_find_other(op, signature) if plain else None)
+    return find_pool(op, signature) or _find_other(op, signature)
 
 
 def _find_other(op: Operator, signature: Signature) -> Kernel | None:

@@ -9,6 +9,7 @@ from hal.dtypes import float32
 from hal.ops import Operator
 from hal.plugin import Kernel, Layout, Signature
 from hal_cpu.dnn import Descriptor, PostOp, Primitive, describe, library, matmul, packed
+from hal_cpu.epilogues import post_ops
 from hal_cpu.jit import address
 
 __all__ = ["find_product"]
@@ -39,7 +40,7 @@ def find_product(op: Operator, signature: Signature, otherwise: Kernel | None) -
     if op.name == "linear":
         return _linear(signature, (), (), otherwise)
     if op.name == "linear_fused":
-        steps = _post_ops(signature)
+        steps = post_ops(signature, 3, lambda x: _operand(x, signature.outputs[0]))
         return None if steps is None else _linear(signature, *steps, otherwise)
     return None
 
@@ -155,54 +156,11 @@ def _wide(layout: Layout, ndim: int) -> Descriptor:
     return describe(layout.dtype, (1,) * missing + layout.shape, strides)
 
 
-def _post_ops(signature: Signature) -> tuple[list[PostOp], list[int]] | None:
-    """Return a chain behind a product as post-ops, and which inputs they read; None if it is none.
-
-    The chain must lead from step to step, each with at most one other operand, in any order that
-    addition and multiplication allow.
-    """
-    out = signature.outputs[0]
-    features = out.shape[-1]
-    count = 1 + len(signature.inputs) - 3
-    found: list[PostOp] = []
-    operands: list[int] = []
-    value = 0
-    steps = signature.attributes["steps"]
-    for number, (name, given, options) in enumerate(steps):
-        if name in ("add", "multiply"):
-            other = given[1] if given[0] == value else given[0]
-            if value not in given or other is None or not 0 < other < count:
-                return None
-            operand = _operand(signature.inputs[other + 2], out, features)
-            if operand is None:
-                return None
-            found.append(PostOp(name, operand))
-            operands.append(other + 2)
-        else:
-            known = _UNARY.get((name, options))
-            if known is None or given != (value,):
-                return None
-            found.append(PostOp(known))
-        value = count + number
-    if signature.attributes["results"] != (value,):
-        return None
-    return found, operands
-
-
-_UNARY = {
-    ("relu", ()): "relu",
-    ("tanh", ()): "tanh",
-    ("sigmoid", ()): "sigmoid",
-    ("silu", ()): "silu",
-    ("gelu", (("approximate", "none"),)): "gelu",
-    ("gelu", (("approximate", "tanh"),)): "gelu_tanh",
-}
-
-
-def _operand(layout: Layout | None, out: Layout, features: int) -> Descriptor | None:
+def _operand(layout: Layout, out: Layout) -> Descriptor | None:
     """Describe an operand that is one number, one per feature, or of the product's shape."""
-    if layout is None or not layout.contiguous:
+    if not layout.contiguous:
         return None
+    features = out.shape[-1]
     rows = out.size // features
     if layout.shape == out.shape:
         return describe(float32, (rows, features), (features, 1))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from hal.dtypes import DType
 from hal.ops import Operator
 from hal.plugin import Kernel, MemoryStats, Runtime, Signature
+from hal_cpu.dnn import library
 from hal_cpu.kernels import find_kernel
 from hal_cpu.pool import ALIGNMENT, Pool
 
@@ -28,6 +29,7 @@ class CpuRuntime(Runtime):
 
     def __init__(self, memory: int) -> None:
         self._pool = Pool(memory)
+        self.channels_last = library() is not None
 
     def allocate(self, nbytes: int, stream: Any) -> Any:
         """Return a block of the pool."""

@@ -1,7 +1,17 @@
 """oneDNN, the CPU vendors' library of kernels, through its C interface."""
 
+from hal_cpu.dnn.convolution import Window, convolution
 from hal_cpu.dnn.library import library, version
-from hal_cpu.dnn.primitive import DTYPES, Descriptor, PostOp, Primitive, describe, matmul, packed
+from hal_cpu.dnn.primitive import (
+    DTYPES,
+    Descriptor,
+    PostOp,
+    Primitive,
+    describe,
+    matmul,
+    packed,
+    reorder,
+)
 from hal_cpu.dnn.turn import together
 
 __all__ = [
@@ -9,10 +19,13 @@ __all__ = [
     "Descriptor",
     "PostOp",
     "Primitive",
+    "Window",
+    "convolution",
     "describe",
     "library",
     "matmul",
     "packed",
+    "reorder",
     "together",
     "version",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import sys
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,7 +15,7 @@ from hal.dtypes import DType, bfloat16, float16, float32
 from hal_cpu.dnn.library import Argument, engine, library, stream
 from hal_cpu.dnn.turn import together
 
-__all__ = ["DTYPES", "Descriptor", "PostOp", "Primitive", "describe", "matmul", "packed"]
+__all__ = ["DTYPES", "Descriptor", "PostOp", "Primitive", "describe", "matmul", "packed", "reorder"]
 
 DTYPES: dict[DType, int] = {float16: 1, bfloat16: 2, float32: 3}
 """oneDNN's numbers of the dtypes whose products it makes."""
@@ -24,7 +24,7 @@ SOURCE, DESTINATION, WEIGHTS, BIAS, SCRATCHPAD = 1, 17, 33, 41, 80
 _POST_OPERAND = 32768
 _ANY = 1
 _USER_SCRATCHPAD = 1
-_QUERY_WEIGHTS, _QUERY_SCRATCHPAD = 131, 136
+_QUERY_NAME, _QUERY_SOURCE, _QUERY_WEIGHTS, _QUERY_RESULT, _QUERY_SCRATCHPAD = 8, 129, 131, 133, 136
 _ALIGNMENT = 64
 
 ELTWISE = {
@@ -56,20 +56,16 @@ class PostOp(NamedTuple):
 class Descriptor:
     """A handle of oneDNN's that says how an array lies in memory; freed with this object."""
 
-    __slots__ = ("handle",)
+    __slots__ = ("__weakref__", "handle")
 
     def __init__(self, handle: Any) -> None:
         self.handle = handle
+        _freed_with(self, _library().dnnl_memory_desc_destroy, handle)
 
     @property
     def nbytes(self) -> int:
         """Return how much memory such an array takes."""
         return int(_library().dnnl_memory_desc_get_size(self.handle))
-
-    # Python forgets what modules hold before it forgets objects.
-    def __del__(self, ending: Any = sys.is_finalizing) -> None:
-        if not ending():
-            _library().dnnl_memory_desc_destroy(self.handle)
 
 
 def describe(dtype: DType, shape: Sequence[int], strides: Sequence[int] | None) -> Descriptor:
@@ -105,7 +101,20 @@ class Primitive:
         self._arguments = tuple(arguments)
         self._ready: deque[_Ready] = deque()
         self.handle = ctypes.c_void_p()
-        _library().dnnl_primitive_create(ctypes.byref(self.handle), description)
+        _freed_with(self, _destroy, self.handle, description)
+
+    @property
+    def name(self) -> str:
+        """Return what oneDNN calls the implementation it chose."""
+        found = ctypes.c_char_p()
+        place = ctypes.byref(found)
+        _library().dnnl_primitive_desc_query(self._description, _QUERY_NAME, 0, place)
+        return (found.value or b"").decode()
+
+    @property
+    def source(self) -> Descriptor:
+        """Return how the input has to lie."""
+        return self.asked(_QUERY_SOURCE)
 
     def asked(self, query: int) -> Descriptor:
         """Return a description that oneDNN chose."""
@@ -118,55 +127,51 @@ class Primitive:
         except IndexError:
             ready = _Ready(self._arguments, self.asked(_QUERY_SCRATCHPAD))
         ready.place(addresses)
-        self._execute(ready)
+        together(self._run, ready)
         self._ready.append(ready)
 
     def placed(self, *addresses: int) -> Callable[[], None]:
         """Return what runs on arrays that stay at these addresses, one call at a time."""
         ready = _Ready(self._arguments, self.asked(_QUERY_SCRATCHPAD))
         ready.place(addresses)
-        return partial(self._execute, ready)
+        return partial(together, self._run, ready)
 
-    def _execute(self, ready: _Ready) -> None:
-        execute = _library().dnnl_primitive_execute
-        together(execute, self.handle, stream(), ready.count, ready.array)
-
-    def __del__(self, ending: Any = sys.is_finalizing) -> None:
-        if not ending():
-            _library().dnnl_primitive_destroy(self.handle)
-            _library().dnnl_primitive_desc_destroy(self._description)
+    def _run(self, ready: _Ready) -> None:
+        found = _library()
+        if ready.scratch:
+            found.dnnl_memory_set_data_handle(ready.scratch, _room(ready.room))
+        if not self.handle:
+            # Many are described and never run; making one may mean writing its code.
+            found.dnnl_primitive_create(ctypes.byref(self.handle), self._description)
+        found.dnnl_primitive_execute(self.handle, stream(), ready.count, ready.array)
 
 
 class _Ready:
     """The arguments of one run at a time: memories whose addresses are set, and scratch."""
 
     def __init__(self, arguments: Sequence[tuple[int, Descriptor]], scratchpad: Descriptor) -> None:
-        size = scratchpad.nbytes
-        self.scratch = aligned(size)
+        self.room = scratchpad.nbytes
+        self.scratch = None
         self.memories = [_memory(what) for _, what in arguments]
         listed = [
             Argument(number, memory)
             for (number, _), memory in zip(arguments, self.memories, strict=True)
         ]
-        self._own = [*self.memories]
-        if size:
-            extra = _memory(scratchpad)
-            _library().dnnl_memory_set_data_handle(extra, self.scratch.ctypes.data)
-            self._own.append(extra)
-            listed.append(Argument(SCRATCHPAD, extra))
+        own = [*self.memories]
+        if self.room:
+            self.scratch = _memory(scratchpad)
+            own.append(self.scratch)
+            listed.append(Argument(SCRATCHPAD, self.scratch))
         self.count = len(listed)
         self.array = (Argument * self.count)(*listed)
+        for memory in own:
+            _freed_with(self, _library().dnnl_memory_destroy, memory)
 
     def place(self, addresses: Sequence[int]) -> None:
         """Say where the arrays start."""
         place = _library().dnnl_memory_set_data_handle
         for memory, address in zip(self.memories, addresses, strict=True):
             place(memory, address)
-
-    def __del__(self, ending: Any = sys.is_finalizing) -> None:
-        if not ending():
-            for memory in self._own:
-                _library().dnnl_memory_destroy(memory)
 
 
 def matmul(
@@ -187,7 +192,7 @@ def matmul(
     """
     found = _library()
     description = ctypes.c_void_p()
-    attributes = _attributes(post_ops)
+    attributes = attributes_of(post_ops)
     try:
         found.dnnl_matmul_primitive_desc_create(
             ctypes.byref(description),
@@ -200,8 +205,16 @@ def matmul(
         )
     finally:
         found.dnnl_primitive_attr_destroy(attributes)
-    chosen = _chosen(description, _QUERY_WEIGHTS)
-    arguments = [(SOURCE, source), (WEIGHTS, chosen), (DESTINATION, result)]
+    return layer(description, bias, post_ops)
+
+
+def layer(description: Any, bias: Descriptor | None, post_ops: Sequence[PostOp]) -> Primitive:
+    """Return the primitive of a layer with weights, with oneDNN's choice of how arrays lie."""
+    arguments = [
+        (SOURCE, _chosen(description, _QUERY_SOURCE)),
+        (WEIGHTS, _chosen(description, _QUERY_WEIGHTS)),
+        (DESTINATION, _chosen(description, _QUERY_RESULT)),
+    ]
     if bias is not None:
         arguments.append((BIAS, bias))
     for place, step in enumerate(post_ops):
@@ -212,16 +225,30 @@ def matmul(
 
 def packed(primitive: Primitive, given: Descriptor, address: int) -> Any:
     """Return weights laid out as a primitive wants them, in bytes of their own."""
-    found = _library()
     wanted = primitive.asked(_QUERY_WEIGHTS)
     result = aligned(wanted.nbytes)
+    reorder(given, wanted).run(address, result.ctypes.data)
+    return result
+
+
+def reorder(given: Descriptor, wanted: Descriptor) -> Primitive:
+    """Return what copies an array into another layout; its addresses are those of the two."""
     description = ctypes.c_void_p()
-    found.dnnl_reorder_primitive_desc_create(
+    _library().dnnl_reorder_primitive_desc_create(
         ctypes.byref(description), given.handle, engine(), wanted.handle, engine(), None
     )
-    reorder = Primitive(description, [(SOURCE, given), (DESTINATION, wanted)])
-    reorder.run(address, result.ctypes.data)
-    return result
+    return Primitive(description, [(SOURCE, given), (DESTINATION, wanted)])
+
+
+_shared: list[Any] = []
+
+
+def _room(nbytes: int) -> int:
+    """Return where scratch for a run is; one run at a time needs it."""
+    if not _shared or _shared[0].nbytes < nbytes:
+        _shared[:] = [aligned(nbytes)]
+    start: int = _shared[0].ctypes.data
+    return start
 
 
 def aligned(nbytes: int) -> Any:
@@ -235,6 +262,17 @@ def _library() -> Any:
     found = library()
     assert found is not None
     return found
+
+
+def _freed_with(owner: Any, free: Any, *handles: Any) -> None:
+    """Free handles once their owner is gone; at the process's end, the system does."""
+    weakref.finalize(owner, free, *handles).atexit = False
+
+
+def _destroy(primitive: Any, description: Any) -> None:
+    if primitive:
+        _library().dnnl_primitive_destroy(primitive)
+    _library().dnnl_primitive_desc_destroy(description)
 
 
 def _memory(what: Descriptor) -> Any:
@@ -252,7 +290,7 @@ def _chosen(description: Any, query: int) -> Descriptor:
     return Descriptor(made)
 
 
-def _attributes(post_ops: Sequence[PostOp]) -> Any:
+def attributes_of(post_ops: Sequence[PostOp]) -> Any:
     found = _library()
     attributes = ctypes.c_void_p()
     found.dnnl_primitive_attr_create(ctypes.byref(attributes))
@@ -262,8 +300,9 @@ def _attributes(post_ops: Sequence[PostOp]) -> Any:
         found.dnnl_post_ops_create(ctypes.byref(steps))
         for step in post_ops:
             if step.operand is None:
-                # Alpha is silu's factor within the sigmoid; the others take none.
-                found.dnnl_post_ops_append_eltwise(steps, ELTWISE[step.name], 1.0, 0.0)
+                # Alpha is silu's factor within the sigmoid, and relu's slope below zero.
+                alpha = 1.0 if step.name == "silu" else 0.0
+                found.dnnl_post_ops_append_eltwise(steps, ELTWISE[step.name], alpha, 0.0)
             else:
                 handle = step.operand.handle
                 found.dnnl_post_ops_append_binary(steps, BINARY[step.name], handle)

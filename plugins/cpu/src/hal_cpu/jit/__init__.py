@@ -2,7 +2,19 @@
 
 from hal_cpu.jit.attention import Geometry, attention_code
 from hal_cpu.jit.engine import compile_loop
-from hal_cpu.jit.kernels import address, find_loop
+from hal_cpu.jit.kernels import address, find_loop, loop_kernel
+from hal_cpu.jit.pools import pool_code
 from hal_cpu.jit.rows import scores_code
+from hal_cpu.jit.scalar import NotVectorised
 
-__all__ = ["Geometry", "address", "attention_code", "compile_loop", "find_loop", "scores_code"]
+__all__ = [
+    "Geometry",
+    "NotVectorised",
+    "address",
+    "attention_code",
+    "compile_loop",
+    "find_loop",
+    "loop_kernel",
+    "pool_code",
+    "scores_code",
+]

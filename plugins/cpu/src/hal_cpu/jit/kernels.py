@@ -14,7 +14,7 @@ from hal_cpu.jit.rows import ROWS, find_rows
 from hal_cpu.jit.scalar import NotVectorised
 from hal_cpu.team import symbols
 
-__all__ = ["address", "find_loop"]
+__all__ = ["address", "find_loop", "loop_caller"]
 
 _ALONE = {"gelu", "silu", "sigmoid", "mish", "softplus", "hard_swish", "erf"}
 _LARGE = {"where"}  # NumPy's way is as good until the compiler's time is made up for.
@@ -46,7 +46,7 @@ def find_loop(op: Operator, signature: Signature) -> Kernel | None:
     arrays = len(signature.outputs) + sum(x is not None for x in signature.inputs)
     # A team that is there already is called up sooner than threads are woken.
     large = signature.outputs[0].size >= (_WORTH_SHARING if symbols() is None else _WORTH_A_TEAM)
-    return _kernel(code, arrays, extent, size, large)
+    return loop_kernel(code, arrays, extent, size, large)
 
 
 def _flat(signature: Signature) -> bool:
@@ -74,7 +74,8 @@ def address(array: Any) -> int:
     return found
 
 
-def _kernel(text: str, arrays: int, extent: int, size: int, large: bool) -> Kernel:
+def loop_kernel(text: str, arrays: int, extent: int, size: int, large: bool) -> Kernel:
+    """Return a kernel that runs compiled code over ``extent`` turns, shared out if large."""
     compiled: list[Loop] = []
 
     def on(outs: Sequence[Any], ins: Sequence[Any]) -> Callable[[], None]:

@@ -19,8 +19,8 @@ I64 = ir.IntType(64)
 class Nest:
     """How to walk over arrays of one broadcast shape: sizes, and strides for each array.
 
-    Axes that lie behind one another in every array are joined, so that a contiguous walk is one
-    loop.
+    The axes are taken in the order of the first array's memory. Those that lie behind one another
+    in every array are joined, so that a contiguous walk is one loop.
 
     Parameters
     ----------
@@ -33,7 +33,8 @@ class Nest:
         strides = [broadcast_strides(x.shape, x.strides, shape) for x in layouts]
         sizes: list[int] = []
         joined: list[list[int]] = [[] for _ in layouts]
-        for axis, size in enumerate(shape):
+        for axis in sorted(range(len(shape)), key=lambda n: -strides[0][n]):
+            size = shape[axis]
             if size == 1:
                 continue
             steps = [s[axis] for s in strides]

@@ -1,0 +1,157 @@
+"""Convolutions by oneDNN: on channels that lie first or last, with weights packed beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from hal.dtypes import float32
+from hal.ops import Operator
+from hal.plugin import Kernel, Layout, Signature
+from hal_cpu.dnn import (
+    Descriptor,
+    PostOp,
+    Primitive,
+    Window,
+    convolution,
+    describe,
+    library,
+    packed,
+    reorder,
+)
+from hal_cpu.dnn.primitive import aligned
+from hal_cpu.epilogues import post_ops
+from hal_cpu.jit import address
+
+__all__ = ["find_convolution"]
+
+
+def find_convolution(op: Operator, signature: Signature) -> Kernel | None:
+    """Return a kernel for ``convolution`` or ``convolution_fused`` of float32, or None."""
+    layouts = (*signature.inputs, *signature.outputs)
+    if library() is None or any(
+        x is not None and (x.dtype is not float32 or not x.size) for x in layouts
+    ):
+        return None
+    return _found(
+        signature.inputs, signature.outputs[0], tuple(sorted(signature.attributes.items()))
+    )
+
+
+@lru_cache(maxsize=1024)
+def _found(
+    inputs: tuple[Layout | None, ...], out: Layout, items: tuple[tuple[str, Any], ...]
+) -> Kernel | None:
+    signature = Signature(inputs, (out,), dict(items))
+    x, weight = inputs[:2]
+    bias = inputs[2] if len(inputs) > 2 else None
+    assert x is not None
+    assert weight is not None
+    if not (_lies_well(x) and _lies_well(out) and weight.contiguous):
+        return None
+    if bias is not None and not bias.contiguous:
+        return None
+    steps: tuple[list[PostOp], list[int]] | None = ([], [])
+    if "steps" in signature.attributes:
+        steps = post_ops(signature, 3, lambda given: _operand(given, out))
+    if steps is None:
+        return None
+    plan = _plan(signature, steps[0])
+    if plan is None:
+        return None
+    others = (*((2,) if bias is not None else ()), *steps[1])
+    return _kernel(plan, _weights(weight, signature.attributes["groups"]), others)
+
+
+class _Plan(NamedTuple):
+    """A convolution, and the reorder that brings its input into the layout it wants, if any."""
+
+    convolution: Primitive
+    reorder: Primitive | None
+    room: int
+
+
+def _kernel(plan: _Plan, given: Descriptor, others: Sequence[int]) -> Kernel:
+    def run(weights: int, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
+        source = address(inputs[0])
+        rest = [address(inputs[n]) for n in others]
+        if plan.reorder is None:
+            plan.convolution.run(source, weights, address(outputs[0]), *rest)
+            return
+        room = aligned(plan.room)
+        plan.reorder.run(source, room.ctypes.data)
+        plan.convolution.run(room.ctypes.data, weights, address(outputs[0]), *rest)
+
+    def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
+        kept = packed(plan.convolution, given, address(inputs[1]))
+        run(kept.ctypes.data, outputs, inputs)
+
+    def prepare(known: Sequence[Any]) -> Callable[..., None] | None:
+        if known[1] is None:
+            return None
+        kept = packed(plan.convolution, given, address(known[1]))
+        start = kept.ctypes.data
+
+        def prepared(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
+            run(start if kept is not None else 0, outputs, inputs)
+
+        return prepared
+
+    return Kernel(into, prepare=prepare)
+
+
+def _plan(signature: Signature, steps: Sequence[PostOp]) -> _Plan | None:
+    x, weight = signature.inputs[:2]
+    bias = signature.inputs[2] if len(signature.inputs) > 2 else None
+    out, attributes = signature.outputs[0], signature.attributes
+    assert x is not None
+    assert weight is not None
+    padding = attributes["padding"]
+    window = Window(
+        attributes["stride"],
+        attributes["dilation"],
+        tuple(before for before, _ in padding),
+        tuple(after for _, after in padding),
+    )
+    weights = describe(float32, _grouped(weight.shape, attributes["groups"]), None)
+    source, result = (describe(float32, a.shape, a.strides) for a in (x, out))
+    added = None if bias is None else describe(float32, bias.shape, bias.strides)
+    found = convolution(source, weights, result, added, window, steps)
+    if found is not None:
+        return _Plan(found, None, 0)
+    anyhow = describe(float32, x.shape, None)
+    found = convolution(anyhow, weights, result, added, window, steps)
+    if found is None:
+        return None
+    wanted = found.source
+    return _Plan(found, reorder(source, wanted), wanted.nbytes)
+
+
+def _grouped(shape: tuple[int, ...], groups: int) -> tuple[int, ...]:
+    return shape if groups == 1 else (groups, shape[0] // groups, *shape[1:])
+
+
+def _weights(layout: Layout, groups: int) -> Descriptor:
+    shape = _grouped(layout.shape, groups)
+    return describe(float32, shape, Layout(float32, shape).strides)
+
+
+def _lies_well(layout: Layout) -> bool:
+    """Return whether an array is packed, its channels first or last."""
+    order = (0, *range(2, layout.ndim), 1)
+    shape, strides = (tuple([x[n] for n in order]) for x in (layout.shape, layout.strides))
+    return layout.contiguous or Layout(layout.dtype, shape, strides).contiguous
+
+
+def _operand(layout: Layout, out: Layout) -> Descriptor | None:
+    """Describe an operand that is one number, one per channel, or lies as the result does."""
+    if layout == out:
+        return describe(float32, out.shape, out.strides)
+    if not layout.contiguous:
+        return None
+    channels = (1, out.shape[1], *(1,) * (out.ndim - 2))
+    shape = (1,) * (out.ndim - layout.ndim) + layout.shape
+    if shape == channels or layout.size == 1:
+        return describe(float32, shape, Layout(float32, shape).strides)
+    return None

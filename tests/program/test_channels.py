@@ -1,0 +1,108 @@
+"""Images are laid out with their channels last between convolutions, and nobody notices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import hal
+from hal.plugin import Call
+from hal.program import Executable, record
+from hal.program.passes import fuse_elementwise, fuse_epilogues, lay_channels_last
+
+
+def random(*shape, seed=0):
+    return hal.asarray(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
+
+
+@pytest.fixture
+def preferring(cpu):
+    if not cpu.runtime.channels_last:
+        pytest.skip("the CPU's convolutions want channels first without oneDNN")
+    return cpu
+
+
+def through(change, function, *arguments):
+    """Return the calls after a pass, having compared the results with those before."""
+    device = hal.device("cpu:0")
+    before = record("f", device, list(arguments), lambda xs: list(function(*xs)))
+    after = change(before, device)
+    expected, found = (Executable(device, p)(list(arguments)) for p in (before, after))
+    for x, y in zip(found, expected, strict=True):
+        np.testing.assert_allclose(x.numpy(), y.numpy(), rtol=1e-4, atol=1e-4)
+    return [c for c in after.calls if not c.view]
+
+
+def names(calls):
+    return [call.op.name for call in calls]
+
+
+def last(call: Call):
+    """Return whether a call writes its result with the channels last."""
+    layout = call.outputs[0].layout
+    return layout.strides[1] == 1 and not layout.contiguous
+
+
+X = random(2, 4, 8, 8)
+W1, W2 = random(8, 4, 3, 3, seed=1), random(8, 8, 3, 3, seed=2)
+
+
+def conv(x, weight, **given):
+    return hal.nn.conv2d(x, weight, None, **given)
+
+
+def test_what_lies_between_convolutions_is_laid_out_anew(preferring):
+    def function(x):
+        y = hal.nn.max_pool2d(hal.nn.relu(conv(x, W1)), 2, 1)
+        return [conv(y, W2).sum()]
+
+    calls = through(lay_channels_last, function, X)
+    assert names(calls) == ["convolution", "relu", "max_pool", "convolution", "sum"]
+    assert [last(c) for c in calls[:4]] == [True] * 4
+
+
+def test_results_of_the_program_keep_their_order(preferring):
+    calls = through(lay_channels_last, lambda x: [conv(x, W1), conv(conv(x, W1), W2)], X)
+    assert names(calls).count("copy") == 2
+    assert not last(calls[-1])
+
+
+def test_what_reads_the_memory_in_another_way_gets_a_copy(preferring):
+    def function(x):
+        y = conv(x, W1)
+        return [y.reshape(2, -1) @ random(288, 3, seed=3), hal.permute_dims(y, (1, 0, 3, 2)) + 1.0]
+
+    calls = through(lay_channels_last, function, X)
+    assert names(calls).count("copy") == 1
+
+
+def test_a_residual_is_added_where_a_convolution_stores_its_result(preferring):
+    def change(program, device):
+        program = lay_channels_last(fuse_elementwise(program, device), device)
+        return fuse_epilogues(program, device)
+
+    def function(x):
+        y = hal.nn.relu(conv(x, W1, padding=1))
+        return [hal.nn.relu(conv(y, W2, padding=1) + y).mean()]
+
+    calls = through(change, function, X)
+    assert names(calls) == ["convolution_fused", "convolution_fused", "mean"]
+
+
+def test_chains_of_other_images_are_not_read_across_the_memory(preferring):
+    calls = through(
+        lay_channels_last, lambda x, y: [(conv(x, W1) + y).sum()], X, random(2, 8, 6, 6)
+    )
+    assert [last(c) for c in calls if c.op.name == "add"] == [False]
+
+
+def test_a_program_without_convolutions_stays_as_it_is(preferring):
+    x = random(2, 4, 8, 8)
+    before = record("f", preferring, [x], lambda xs: [hal.nn.max_pool2d(xs[0], 2)])
+    assert lay_channels_last(before, preferring) is before
+
+
+def test_a_device_that_does_not_ask_keeps_its_layouts(cpu, monkeypatch):
+    monkeypatch.setattr(cpu.runtime, "channels_last", False)
+    before = record("f", cpu, [X], lambda xs: [conv(conv(xs[0], W1), W2)])
+    assert lay_channels_last(before, cpu) is before

@@ -14,7 +14,7 @@ from hal.onnx.limits import Limits
 from hal.onnx.package import onnx_package
 from hal.onnx.tensors import tensor_bytes
 
-__all__ = ["check_model", "damage", "read_model"]
+__all__ = ["check_model", "damage", "read_model", "without_weights"]
 
 
 @contextmanager
@@ -91,7 +91,7 @@ def check_model(model: Any) -> None:
         With the checker's own text.
     """
     onnx = onnx_package()
-    slim = _without_large(onnx, model)
+    slim = without_weights(model)
     try:
         onnx.checker.check_model(slim)
     except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
@@ -99,8 +99,9 @@ def check_model(model: Any) -> None:
         raise ModelError(f"the onnx checker refuses the model: {text}") from None
 
 
-def _without_large(onnx: Any, model: Any) -> Any:
+def without_weights(model: Any) -> Any:
     """Return a copy whose large initializers are inputs, so that no weight is copied."""
+    onnx = onnx_package()
     slim = onnx.ModelProto()
     for field, value in model.ListFields():
         if field.name != "graph":

@@ -12,7 +12,7 @@ from hal.onnx.execution import Observer, Run
 from hal.onnx.folding import changes, fold_constants
 from hal.onnx.graph import Builder
 from hal.onnx.limits import Limits
-from hal.onnx.reading import check_model, damage, read_model
+from hal.onnx.reading import check_model, damage, read_model, without_weights
 from hal.onnx.types import ValueType, checked, value_type
 from hal.onnx.values import is_text, to_device
 from hal.precision import precision as precision_level
@@ -37,6 +37,8 @@ class Session:
         What a call returns.
     device : Device
     model : onnx.ModelProto
+        As it was given; of one that was read from a file or from bytes, large weights are left out
+        and inputs stand for them.
     """
 
     def __init__(
@@ -65,6 +67,8 @@ class Session:
             )
             self.outputs: tuple[ValueType, ...] = tuple(value_type(o) for o in graph.output)
         self._declared = declared
+        if self.model is not source:
+            self.model = without_weights(self.model)
         fold_constants(self._graph, Run(self.device, limits, observer), set(declared))
         self._compiled: Any = None
         if compile:

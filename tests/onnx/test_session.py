@@ -223,3 +223,19 @@ def test_a_compiled_model_has_no_observer(text_model):
     model = text_model("net (float[2] x) => (float[2] y) { y = Neg(x) }")
     with pytest.raises(hal.errors.ValueRangeError, match="no nodes that an observer"):
         hal.onnx.load(model, "cpu:0", compile=True, observer=lambda run, step, call: call())
+
+
+def test_weights_of_a_file_are_not_kept_twice():
+    from onnx import helper, numpy_helper
+
+    weight = numpy_helper.from_array(np.ones((64, 64), np.float32), "w")
+    shape = helper.make_tensor_value_info("x", 1, [1, 64])
+    result = helper.make_tensor_value_info("y", 1, [1, 64])
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    graph = helper.make_graph([node], "product", [shape], [result], [weight])
+    opsets = [helper.make_opsetid("", 20)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    read = hal.onnx.load(model.SerializeToString(), "cpu:0")
+    assert read.model.ByteSize() < 1000
+    assert read(x=np.ones((1, 64), np.float32))["y"].numpy().tolist() == [[64.0] * 64]
+    assert hal.onnx.load(model, "cpu:0").model is model

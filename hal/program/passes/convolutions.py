@@ -10,6 +10,7 @@ import numpy as np
 
 from hal.device import Device
 from hal.dtypes import float32, float64
+from hal.memory import base, from_host
 from hal.ops import operators
 from hal.plugin import Array, Call, Layout, Program
 from hal.program.passes.calls import joined_labels
@@ -36,7 +37,8 @@ def fold_scales(program: Program, device: Device) -> Program:
 
     def constant(values: Any, like: Array) -> Array:
         packed = np.ascontiguousarray(values, like.layout.dtype.numpy)
-        constants[len(sizes)] = packed
+        # On the device at once: a copy on the host would live as long as the program.
+        constants[len(sizes)] = base(from_host(packed, device))[0]
         sizes.append(packed.nbytes)
         return Array(len(sizes) - 1, Layout(like.layout.dtype, packed.shape))
 

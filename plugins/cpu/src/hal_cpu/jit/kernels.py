@@ -14,7 +14,7 @@ from hal_cpu.jit.rows import ROWS, find_rows
 from hal_cpu.jit.scalar import NotVectorised
 from hal_cpu.team import symbols
 
-__all__ = ["address", "find_loop", "loop_caller"]
+__all__ = ["address", "find_loop", "loop_kernel"]
 
 _ALONE = {"gelu", "silu", "sigmoid", "mish", "softplus", "hard_swish", "erf"}
 _LARGE = {"where"}  # NumPy's way is as good until the compiler's time is made up for.

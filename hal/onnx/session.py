@@ -66,9 +66,9 @@ class Session:
                 t for name, t in declared.items() if name not in self._graph.constants
             )
             self.outputs: tuple[ValueType, ...] = tuple(value_type(o) for o in graph.output)
+            if self.model is not source:
+                self.model = without_weights(self.model)
         self._declared = declared
-        if self.model is not source:
-            self.model = without_weights(self.model)
         fold_constants(self._graph, Run(self.device, limits, observer), set(declared))
         self._compiled: Any = None
         if compile:

@@ -43,7 +43,7 @@ def compared(name, shapes, lay=lambda layout: layout, prepared=True, **attribute
     assert kernel is not None
     into = kernel.into
     if prepared:
-        into = kernel.prepare([None, *inputs[1:]])
+        into = kernel.prepare([None, *inputs[1:]]).into
     result = array(out, np.nan)
     into(None, [result], inputs)
     expected = op.reference(*values, **inference.attributes)

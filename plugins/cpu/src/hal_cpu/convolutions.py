@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -87,7 +87,7 @@ def _kernel(plan: _Plan, given: Descriptor, others: Sequence[int]) -> Kernel:
         kept = packed(plan.convolution, given, address(inputs[1]))
         run(kept.ctypes.data, outputs, inputs)
 
-    def prepare(known: Sequence[Any]) -> Callable[..., None] | None:
+    def prepare(known: Sequence[Any]) -> Kernel | None:
         if known[1] is None:
             return None
         kept = packed(plan.convolution, given, address(known[1]))
@@ -96,7 +96,7 @@ def _kernel(plan: _Plan, given: Descriptor, others: Sequence[int]) -> Kernel:
         def prepared(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
             run(start if kept is not None else 0, outputs, inputs)
 
-        return prepared
+        return Kernel(prepared)
 
     return Kernel(into, prepare=prepare)
 

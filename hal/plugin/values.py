@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from hal.dtypes import COMPUTE, DType
 from hal.plugin.layout import Layout
@@ -150,7 +150,8 @@ class MemoryStats:
     allocations: int
 
 
-class Shared(NamedTuple):
+@dataclass(frozen=True)
+class Shared:
     """Memory that another library's array shares by a protocol of the vendor's own.
 
     Attributes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 from hal.errors import DeviceError
@@ -60,7 +61,7 @@ class CudaBackend(Backend):
         found = imported(x) if devices else None
         if found is None or devices[0].emulated or not found.address:
             return found
-        return found._replace(device=(found.device[0], holder(found.address)))
+        return replace(found, device=(found.device[0], holder(found.address)))
 
     def communicator_identity(self) -> bytes:
         """Return a new identity of a group of GPUs."""

@@ -46,6 +46,11 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
         {"groups": 2, "stride": (2, 1), "padding": ((1, 0), (2, 1)), "dilation": (1, 2)},
     ),
     (
+        "convolution_fused",
+        [IMAGE, _normal(6, 4, 3, 2), _normal(6)],
+        {"steps": (("relu", (0,), ()), ("square", (1,), ())), "results": (2,)},
+    ),
+    (
         "convolution_transpose",
         [IMAGE, _normal(4, 3, 3, 2), _normal(6)],
         {"groups": 2, "stride": (2, 3), "padding": ((1, 0), (2, 1)), "output_padding": 1},

@@ -37,6 +37,14 @@ def test_bounds_may_be_left_out(bounds):
     check("clip", X, *[None if b is None else np.float32(b).reshape(()) for b in bounds])
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_parts_are_written_behind_one_another(axis):
+    check("concat", X, X + 1, X[:, ::-1], axis=axis)
+    check("concat", X, axis=axis)
+    check("concat", np.arange(6).reshape(2, 3), np.arange(9).reshape(3, 3), axis=0)
+    check("concat", X > 0, X < 1, axis=axis)
+
+
 @pytest.mark.parametrize("axis", [None, 0, 1, (0, 1)], ids=str)
 @pytest.mark.parametrize("keepdims", [False, True])
 @pytest.mark.parametrize(

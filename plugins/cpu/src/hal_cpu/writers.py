@@ -103,8 +103,14 @@ def _spread(function: Any) -> Make:
     return make
 
 
+def _concat(op: Operator, signature: Signature) -> Write:
+    axis = signature.attributes["axis"]
+    return lambda out, *parts: np.concatenate(parts, axis, out=out)
+
+
 _WRITERS: dict[str, Make] = {
     "cast": _cast,
+    "concat": _concat,
     "clip": _clip,
     "power": _power,
     "sum": _reduction(np.sum),

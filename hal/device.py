@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -29,6 +29,9 @@ from hal.stream import Event, Stream, chosen_stream
 __all__ = ["Device", "Event", "Stream", "default_device", "device", "devices"]
 
 _SPEC_LIMIT = 65536
+when_opened: list[Callable[[Runtime], None]] = []
+"""What is told of every runtime before it is used, by modules that stand above this one."""
+
 _default: ContextVar[Device | None] = ContextVar("hal_default_device", default=None)
 
 
@@ -72,7 +75,7 @@ class Device:
         if self._runtime is None:
             with self._lock:
                 if self._runtime is None:
-                    self._runtime = self.backend.open(self.index)
+                    self._runtime = _told(self.backend.open(self.index))
         return self._runtime
 
     def spec(self, dtype: DType, shape: Shape, strides: Shape | None = None) -> Spec:
@@ -268,13 +271,19 @@ def _emulating(host: Device, wanted: str | Path | Chip) -> Device:
             offers = None if own is None else partial(own.offers, chip.architecture)
             info, runtime = host.backend.emulate(host.index, chip, offers)
             known = Device(host.backend, info, chip)
-            known._runtime = runtime
+            known._runtime = _told(runtime)
             _emulated[host, chip.name] = known
     if known.chip != chip:
         raise ValueRangeError(
             f"{known.name} is in use already, with other figures; give this chip another name"
         )
     return known
+
+
+def _told(runtime: Runtime) -> Runtime:
+    for listener in when_opened:
+        listener(runtime)
+    return runtime
 
 
 def _chip(host: Device, wanted: str | Path | Chip) -> Chip:

@@ -139,7 +139,7 @@ def _hand_over(x: Value, number: Any) -> None:
 def vendor_protocol(x: Value, name: str) -> Any | None:
     """Return a tensor's attribute of a vendor's own protocol for sharing memory, or None."""
     runtime, stream = x.device.runtime, x.device.current_stream()
-    if x.device.tracer is not None or x.device.info.dlpack is None:
+    if x.device.tracer is not None or x.device.info.dlpack is None or name not in runtime.protocols:
         return None
     if not runtime.synchronous:
         base(x)[0].read_on(stream)

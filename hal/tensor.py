@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from hal.arithmetic import Arithmetic
-from hal.device import as_device
+from hal.device import as_device, when_opened
 from hal.dispatch import call
 from hal.dtypes import as_dtype, float16
 from hal.errors import (
@@ -23,6 +24,7 @@ from hal.indexing import get_item, set_item
 from hal.memory import from_device, from_host, to_host, use_tensor_class
 from hal.ops import operators
 from hal.ops.rules import as_shape
+from hal.plugin import Runtime
 from hal.storage import Value
 from hal.stream import Stream
 
@@ -332,15 +334,6 @@ class Tensor(Arithmetic):
 
         return to_dlpack(self, stream, max_version, dl_device, copy)
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name.endswith("__"):
-            from hal.exchange import vendor_protocol
-
-            found = vendor_protocol(self, name)
-            if found is not None:
-                return found
-        raise AttributeError(f"a tensor has no attribute {name!r}", name=name, obj=self)
-
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (to_host(self), self.device.name)
 
@@ -368,4 +361,24 @@ def _restored(host: Any, device: str) -> Value:
     return from_host(host, as_device(device))
 
 
+def _add_protocols(runtime: Runtime) -> None:
+    """Give tensors the attributes of a vendor's own protocols for sharing memory.
+
+    ``__getattr__`` would do so too, but makes every other attribute slower.
+    """
+    for name in runtime.protocols:
+        if not hasattr(Tensor, name):
+            setattr(Tensor, name, property(partial(_shared, name)))
+
+
+def _shared(name: str, x: Tensor) -> Any:
+    from hal.exchange import vendor_protocol
+
+    found = vendor_protocol(x, name)
+    if found is None:
+        raise AttributeError(f"a tensor on {x.device.name} has no {name}", name=name, obj=x)
+    return found
+
+
 use_tensor_class(Tensor)
+when_opened.append(_add_protocols)

@@ -426,5 +426,5 @@ def test_moving_to_the_same_device_is_the_tensor_itself(cpu):
 def test_a_special_name_that_no_protocol_has_is_no_attribute():
     x = hal.ones(2, device="cpu:0")
     assert not hasattr(x, "__some_vendors_interface__")
-    with pytest.raises(AttributeError, match="a tensor has no attribute 'shap'"):
+    with pytest.raises(AttributeError, match="shap"):
         _ = x.shap

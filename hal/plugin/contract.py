@@ -243,11 +243,14 @@ class Runtime(ABC):
         """
         return None
 
-    def protocol(self, name: str, array: Any, stream: Any) -> Any | None:
-        """Return a tensor's attribute ``name``, by which the vendor's own protocol shares memory.
+    protocols: tuple[str, ...] = ()
+    """A tensor's attributes by which the vendor's own protocols share memory, ``__name__`` each."""
 
-        Asked for special names (``__name__``) that tensors do not have, where DeviceInfo.dlpack
-        says that memory is shared; None for any other. The stream waits for what wrote the array.
+    def protocol(self, name: str, array: Any, stream: Any) -> Any | None:
+        """Return a tensor's attribute ``name``, one of ``protocols``; None where it has none.
+
+        Asked where DeviceInfo.dlpack says that memory is shared. The stream waits for what wrote
+        the array.
         """
         return None
 

@@ -96,9 +96,11 @@ class CudaRuntime(Runtime):
         """Return the stream's address."""
         return int(stream.__cuda_stream__()[1])
 
+    protocols = (NAME,)
+
     def protocol(self, name: str, array: Any, stream: Any) -> Any | None:
-        """Return the CUDA array interface, where it is asked for."""
-        return exported(array, int(stream.__cuda_stream__()[1])) if name == NAME else None
+        """Return the CUDA array interface."""
+        return exported(array, int(stream.__cuda_stream__()[1]))
 
     # several devices
 

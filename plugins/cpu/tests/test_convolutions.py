@@ -74,11 +74,13 @@ def test_every_kind_agrees_with_the_reference(kind, lay, prepared):
     compared("convolution", shapes, lay, prepared, **attributes)
 
 
-RELU = (("relu", (0,), ()),)
+SILU = (("silu", (0,), ()),)
 CHAINS = {
-    "an activation": ([], RELU, (1,)),
-    "a residual": ([(2, 32, 9, 7)], (("add", (0, 1), ()), ("relu", (2,), ())), (3,)),
-    "a residual first": ([(2, 32, 9, 7)], (("add", (1, 0), ()), ("relu", (2,), ())), (3,)),
+    "an activation": ([], SILU, (1,)),
+    "relu": ([], (("relu", (0,), ()),), (1,)),
+    "a residual and relu": ([(2, 32, 9, 7)], (("add", (0, 1), ()), ("relu", (2,), ())), (3,)),
+    "a residual": ([(2, 32, 9, 7)], (("add", (0, 1), ()), ("silu", (2,), ())), (3,)),
+    "a residual first": ([(2, 32, 9, 7)], (("add", (1, 0), ()), ("silu", (2,), ())), (3,)),
     "a factor of channels": ([(32, 1, 1)], (("multiply", (0, 1), ()),), (2,)),
     "a number": ([()], (("multiply", (0, 1), ()),), (2,)),
 }

@@ -107,8 +107,9 @@ GELU = (("add", (0, 1), ()), ("gelu", (2,), (("approximate", "none"),)))
         ([(96, 64)], (("silu", (0,), ()), ("multiply", (2, 1), ())), True),
         ([(96, 64)], (("subtract", (0, 1), ()),), False),
         ([], (("multiply", (0, 0), ()),), False),
-        ([], (("relu", (0,), ()), ("add", (0, 1), ())), False),
-        ([(64,)], (("relu", (1,), ()), ("add", (0, 2), ())), False),
+        ([], (("relu", (0,), ()),), True),
+        ([], (("silu", (0,), ()), ("add", (0, 1), ())), False),
+        ([(64,)], (("silu", (1,), ()), ("add", (0, 2), ())), False),
         ([(96, 1)], (("add", (0, 1), ()),), False),
     ],
 )
@@ -118,6 +119,18 @@ def test_a_chain_is_taken_where_it_leads_from_step_to_step(others, steps, fits):
         "linear_fused", (96, 80), (64, 80), None, *others, steps=steps, results=results
     )
     assert (find_product(*given, None) is not None) == fits
+
+
+@pytest.mark.parametrize("name", ["relu", "gelu", "silu", "sigmoid"])
+def test_what_is_no_number_stays_so_behind_a_product(name):
+    weight = hal.asarray(drawn(64, 80), device="cpu:0")
+    x = drawn(96, 80)
+    x[3, 4] = np.nan
+    x = hal.asarray(x, device="cpu:0")
+    function = getattr(hal.nn, name)
+    found = hal.compile(lambda x: function(hal.nn.linear(x, weight)))(x).numpy()
+    assert np.isnan(found[3]).all()
+    near(found, function(hal.nn.linear(x, weight)).numpy())
 
 
 @needed

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hal.dtypes import float32
 from hal.plugin import Layout, Signature
 from hal_cpu.dnn import Descriptor, PostOp
 
 __all__ = ["post_ops"]
 
 _UNARY = {
-    ("relu", ()): "relu",
     ("tanh", ()): "tanh",
     ("sigmoid", ()): "sigmoid",
     ("silu", ()): "silu",
@@ -51,6 +51,11 @@ def post_ops(
                 return None
             found.append(PostOp(name, operand))
             operands.append(other + first - 1)
+        elif name == "relu":
+            slope = described(Layout(float32, ()))
+            if given != (value,) or slope is None:
+                return None
+            found.append(PostOp(name, slope))
         else:
             known = _UNARY.get((name, options))
             if known is None or given != (value,):

@@ -67,6 +67,7 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "dnnl_post_ops_create": (c_int, (_made,)),
     "dnnl_post_ops_destroy": (c_int, (_handle,)),
     "dnnl_post_ops_append_eltwise": (c_int, (_handle, c_int, c_float, c_float)),
+    "dnnl_post_ops_append_prelu": (c_int, (_handle, c_int)),
     "dnnl_post_ops_append_binary": (c_int, (_handle, c_int, _handle)),
     "dnnl_primitive_desc_query": (c_int, (_handle, c_int, c_int, c_void_p)),
     "dnnl_primitive_desc_query_md": (c_void_p, (_handle, c_int, c_int)),

@@ -28,13 +28,13 @@ _QUERY_NAME, _QUERY_SOURCE, _QUERY_WEIGHTS, _QUERY_RESULT, _QUERY_SCRATCHPAD = 8
 _ALIGNMENT = 64
 
 ELTWISE = {
-    "relu": 0x20,
     "tanh": 0x21,
     "sigmoid": 0x29,
     "gelu_tanh": 0x2B,
     "silu": 0x2C,
     "gelu": 0x31,
 }
+_ZERO = np.zeros(16, np.float32)
 BINARY = {"add": 0x1FFF0, "multiply": 0x1FFF1}
 
 
@@ -44,9 +44,10 @@ class PostOp(NamedTuple):
     Attributes
     ----------
     name : str
-        A key of ``ELTWISE`` or ``BINARY``.
+        A key of ``ELTWISE`` or ``BINARY``, or ``"relu"``.
     operand : Descriptor or None
-        The other operand of a binary one, with as many axes as the result.
+        The other operand of a binary one, with as many axes as the result; for relu that of one
+        number.
     """
 
     name: str
@@ -94,11 +95,19 @@ class Primitive:
         oneDNN's primitive descriptor, which this object takes over.
     arguments : sequence of (int, Descriptor)
         oneDNN's number of each argument, in the order of :meth:`run`'s addresses.
+    zeros : sequence of (int, Descriptor)
+        Those of further arguments, each of them one zero.
     """
 
-    def __init__(self, description: Any, arguments: Sequence[tuple[int, Descriptor]]) -> None:
+    def __init__(
+        self,
+        description: Any,
+        arguments: Sequence[tuple[int, Descriptor]],
+        zeros: Sequence[tuple[int, Descriptor]] = (),
+    ) -> None:
         self._description = description
         self._arguments = tuple(arguments)
+        self._zeros = tuple(zeros)
         self._ready: deque[_Ready] = deque()
         self.handle = ctypes.c_void_p()
         _freed_with(self, _destroy, self.handle, description)
@@ -125,14 +134,14 @@ class Primitive:
         try:
             ready = self._ready.pop()
         except IndexError:
-            ready = _Ready(self._arguments, self.asked(_QUERY_SCRATCHPAD))
+            ready = _Ready(self._arguments, self._zeros, self.asked(_QUERY_SCRATCHPAD))
         ready.place(addresses)
         together(self._run, ready)
         self._ready.append(ready)
 
     def placed(self, *addresses: int) -> Callable[[], None]:
         """Return what runs on arrays that stay at these addresses, one call at a time."""
-        ready = _Ready(self._arguments, self.asked(_QUERY_SCRATCHPAD))
+        ready = _Ready(self._arguments, self._zeros, self.asked(_QUERY_SCRATCHPAD))
         ready.place(addresses)
         return partial(together, self._run, ready)
 
@@ -149,7 +158,12 @@ class Primitive:
 class _Ready:
     """The arguments of one run at a time: memories whose addresses are set, and scratch."""
 
-    def __init__(self, arguments: Sequence[tuple[int, Descriptor]], scratchpad: Descriptor) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[tuple[int, Descriptor]],
+        zeros: Sequence[tuple[int, Descriptor]],
+        scratchpad: Descriptor,
+    ) -> None:
         self.room = scratchpad.nbytes
         self.scratch = None
         self.memories = [_memory(what) for _, what in arguments]
@@ -158,6 +172,10 @@ class _Ready:
             for (number, _), memory in zip(arguments, self.memories, strict=True)
         ]
         own = [*self.memories]
+        for number, what in zeros:
+            own.append(_memory(what))
+            _library().dnnl_memory_set_data_handle(own[-1], _ZERO.ctypes.data)
+            listed.append(Argument(number, own[-1]))
         if self.room:
             self.scratch = _memory(scratchpad)
             own.append(self.scratch)
@@ -217,10 +235,14 @@ def layer(description: Any, bias: Descriptor | None, post_ops: Sequence[PostOp])
     ]
     if bias is not None:
         arguments.append((BIAS, bias))
+    slopes = []
     for place, step in enumerate(post_ops):
-        if step.operand is not None:
-            arguments.append((_POST_OPERAND * (place + 1) | SOURCE + 1, step.operand))
-    return Primitive(description, arguments)
+        which = _POST_OPERAND * (place + 1)
+        if step.name == "relu" and step.operand is not None:
+            slopes.append((which | WEIGHTS, step.operand))
+        elif step.operand is not None:
+            arguments.append((which | SOURCE + 1, step.operand))
+    return Primitive(description, arguments, slopes)
 
 
 def packed(primitive: Primitive, given: Descriptor, address: int) -> Any:
@@ -299,8 +321,11 @@ def attributes_of(post_ops: Sequence[PostOp]) -> Any:
         steps = ctypes.c_void_p()
         found.dnnl_post_ops_create(ctypes.byref(steps))
         for step in post_ops:
-            if step.operand is None:
-                # Alpha is silu's factor within the sigmoid, and relu's slope below zero.
+            if step.name == "relu":
+                # oneDNN's own takes NaN for zero; a slope of zero that is read keeps it.
+                found.dnnl_post_ops_append_prelu(steps, 0)
+            elif step.operand is None:
+                # Alpha is silu's factor within the sigmoid; the others take none.
                 alpha = 1.0 if step.name == "silu" else 0.0
                 found.dnnl_post_ops_append_eltwise(steps, ELTWISE[step.name], alpha, 0.0)
             else:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hal.plugin.layout import Layout
+from hal.plugin.values import Signature
 
 if TYPE_CHECKING:
     from hal.ops.operator import Operator
@@ -60,6 +61,15 @@ class Call:
     view: bool = False
     host: bool = False
     label: str = ""
+
+    @property
+    def signature(self) -> Signature:
+        """Return for what the call asks a device for a kernel."""
+        return Signature(
+            tuple([None if x is None else x.layout for x in self.inputs]),
+            tuple([x.layout for x in self.outputs]),
+            self.attributes,
+        )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from hal.errors import HalError
 from hal.memory import allocate, base, from_host, make_view
 from hal.ops import evaluate_reference
 from hal.plans import counter, failure
-from hal.plugin import Array, Call, Kernel, Layout, Program, Runtime, Signature, extent
+from hal.plugin import Array, Call, Kernel, Layout, Program, Runtime, extent
 from hal.program.memory import MemoryPlan, plan_memory
 from hal.recorder import Recorder, current_recorder
 from hal.report import Tally
@@ -164,10 +164,9 @@ class Executable:
         """Return a frame's steps, each telling a profile what it does."""
         steps = []
         for call, (into, outs, ins) in zip(self._calls, frame.steps, strict=True):
-            inputs = tuple([None if x is None else x.layout for x in call.inputs])
-            outputs = tuple([x.layout for x in call.outputs])
+            asked = call.signature
             watched = recorder.watched(
-                call.op, into, self.device, stream, inputs, outputs, call.attributes,
+                call.op, into, self.device, stream, asked.inputs, asked.outputs, call.attributes,
                 "host" if call.host else "native", call.label,
             )  # fmt: skip
             steps.append((watched, outs, ins))
@@ -249,11 +248,10 @@ class Executable:
     def _kernel(self, call: Call) -> Kernel:
         if call.host:
             return Kernel(_host_kernel(self.device, call))
-        layouts = tuple([None if x is None else x.layout for x in call.inputs])
-        outputs = tuple([x.layout for x in call.outputs])
-        kernel = self.device.runtime.kernel(call.op, Signature(layouts, outputs, call.attributes))
+        asked = call.signature
+        kernel = self.device.runtime.kernel(call.op, asked)
         if kernel is None:
-            raise HalError(f"{self.device.name} has no {call.op.name} for {layouts}")
+            raise HalError(f"{self.device.name} has no {call.op.name} for {asked.inputs}")
         if kernel.prepare is not None:
             known = [self._known(x) for x in call.inputs]
             if any(x is not None for x in known):

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hal.device import Device
-from hal.plugin import Call, Signature
+from hal.plugin import Call
 
 __all__ = ["has_kernel", "joined_labels"]
 
 
 def has_kernel(call: Call, device: Device) -> bool:
     """Return whether the device has a kernel for a call as it is."""
-    inputs = tuple([None if x is None else x.layout for x in call.inputs])
-    outputs = tuple([x.layout for x in call.outputs])
-    return device.runtime.kernel(call.op, Signature(inputs, outputs, call.attributes)) is not None
+    return device.runtime.kernel(call.op, call.signature) is not None
 
 
 def joined_labels(calls: Iterable[Call]) -> str:

@@ -82,7 +82,7 @@ class _Rewriting:
         if not has_kernel(new, self._device):
             return None
         self._made[out.buffer] = out
-        self.moved[out.buffer] = Array(buffer, _channels_last(out.layout))
+        self.moved[out.buffer] = Array(buffer, target)
         if buffer == len(self._sizes):
             self._sizes.append(out.layout.nbytes)
             self._calls.append(new)

@@ -179,9 +179,7 @@ def _conversion(missing: DType, target: Target) -> str:
 def _on_host(row: Row, call: Call, asked: Sequence[Asked], stand: Stand) -> Row:
     name = call.op.name
     detail = next((a.offer.detail for a in asked if a.op is call.op and not a.offer.native), "")
-    inputs = tuple([None if x is None else x.layout for x in call.inputs])
-    outputs = tuple([x.layout for x in call.outputs])
-    instead = _instead(call.op, Signature(inputs, outputs, call.attributes), stand)
+    instead = _instead(call.op, call.signature, stand)
     other = f"keep it if it is small; else replace it, or add a kernel for {name} to the plugin"
     return replace(row, route="host", reason=_refusal(name, detail), advice=instead or other)
 

@@ -183,8 +183,7 @@ def _halved(dtype: DType, timed: Timed) -> tuple[Cost, int] | None:
 
 
 def _timed(program: Program, call: Call, chip: Chip, recorded: bool) -> Timed:
-    inputs = [None if x is None else x.layout for x in call.inputs]
-    outputs = [x.layout for x in call.outputs]
+    inputs, outputs = call.signature.inputs, call.signature.outputs
     work = cost(call.op, inputs, outputs, call.attributes)
     if call.host:
         moved = [x for x in (*inputs, *outputs) if x is not None]

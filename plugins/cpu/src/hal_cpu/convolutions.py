@@ -20,9 +20,9 @@ from hal_cpu.dnn import (
     packed,
     reorder,
 )
-from hal_cpu.dnn.primitive import aligned
 from hal_cpu.epilogues import post_ops
 from hal_cpu.jit import address
+from hal_cpu.pool import aligned
 
 __all__ = ["find_convolution"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from hal.errors import OutOfMemory
 from hal.plugin import MemoryStats
 
-__all__ = ["ALIGNMENT", "Pool"]
+__all__ = ["ALIGNMENT", "Pool", "aligned", "rounded"]
 
 ALIGNMENT = 64
 _SMALL = 1 << 20
@@ -19,11 +19,21 @@ _KEEP = 1 << 30
 Buffer = np.ndarray[Any, np.dtype[np.uint8]]
 
 
-def _rounded(nbytes: int) -> int:
-    """Return the size of block a request is served from: few sizes, so that blocks are reused."""
+def rounded(nbytes: int, smallest: int = ALIGNMENT, step: int = _SMALL) -> int:
+    """Return the size of block a request is served from: few sizes, so that blocks are reused.
+
+    They are powers of two from ``smallest`` up to 1 MiB, and multiples of ``step`` above.
+    """
     if nbytes <= _SMALL:
-        return max(ALIGNMENT, 1 << (nbytes - 1).bit_length()) if nbytes else ALIGNMENT
-    return -(-nbytes // _SMALL) * _SMALL
+        return max(smallest, 1 << (nbytes - 1).bit_length()) if nbytes else smallest
+    return -(-nbytes // step) * step
+
+
+def aligned(size: int, alignment: int = ALIGNMENT) -> Buffer:
+    """Return uninitialised bytes that start at a multiple of ``alignment``."""
+    raw = np.empty(size + alignment, np.uint8)
+    start = -raw.ctypes.data % alignment
+    return raw[start : start + size]
 
 
 class Pool:
@@ -44,7 +54,7 @@ class Pool:
 
     def allocate(self, nbytes: int) -> Buffer:
         """Return an aligned block of at least ``nbytes`` bytes."""
-        size = _rounded(nbytes)
+        size = rounded(nbytes)
         with self._lock:
             if self._allocated + size > self._total:
                 raise OutOfMemory(
@@ -60,7 +70,7 @@ class Pool:
             self._live += 1
         if block is None:
             try:
-                block = _aligned(size)
+                block = aligned(size)
             except MemoryError as error:
                 with self._lock:
                     self._allocated -= size
@@ -91,9 +101,3 @@ class Pool:
                 total=self._total,
                 allocations=self._live,
             )
-
-
-def _aligned(size: int) -> Buffer:
-    raw = np.empty(size + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size]

@@ -14,6 +14,7 @@ import numpy as np
 from hal.dtypes import DType, bfloat16, float16, float32
 from hal_cpu.dnn.library import Argument, engine, library, stream
 from hal_cpu.dnn.turn import together
+from hal_cpu.pool import aligned
 
 __all__ = ["DTYPES", "Descriptor", "PostOp", "Primitive", "describe", "matmul", "packed", "reorder"]
 
@@ -25,7 +26,6 @@ _POST_OPERAND = 32768
 _ANY = 1
 _USER_SCRATCHPAD = 1
 _QUERY_NAME, _QUERY_SOURCE, _QUERY_WEIGHTS, _QUERY_RESULT, _QUERY_SCRATCHPAD = 8, 129, 131, 133, 136
-_ALIGNMENT = 64
 
 ELTWISE = {
     "tanh": 0x21,
@@ -148,7 +148,10 @@ class Primitive:
     def _run(self, ready: _Ready) -> None:
         found = _library()
         if ready.scratch:
-            found.dnnl_memory_set_data_handle(ready.scratch, _room(ready.room))
+            start = _room(ready.room)
+            if start != ready.start:
+                found.dnnl_memory_set_data_handle(ready.scratch, start)
+                ready.start = start
         if not self.handle:
             # Many are described and never run; making one may mean writing its code.
             found.dnnl_primitive_create(ctypes.byref(self.handle), self._description)
@@ -166,6 +169,7 @@ class _Ready:
     ) -> None:
         self.room = scratchpad.nbytes
         self.scratch = None
+        self.start = 0
         self.memories = [_memory(what) for _, what in arguments]
         listed = [
             Argument(number, memory)
@@ -262,22 +266,15 @@ def reorder(given: Descriptor, wanted: Descriptor) -> Primitive:
     return Primitive(description, [(SOURCE, given), (DESTINATION, wanted)])
 
 
-_shared: list[Any] = []
+_shared: list[tuple[Any, int]] = []
 
 
 def _room(nbytes: int) -> int:
     """Return where scratch for a run is; one run at a time needs it."""
-    if not _shared or _shared[0].nbytes < nbytes:
-        _shared[:] = [aligned(nbytes)]
-    start: int = _shared[0].ctypes.data
-    return start
-
-
-def aligned(nbytes: int) -> Any:
-    """Return uninitialised bytes that start on a cache line."""
-    whole = np.empty(nbytes + _ALIGNMENT, np.uint8)
-    start = -whole.ctypes.data % _ALIGNMENT
-    return whole[start : start + nbytes]
+    if not _shared or _shared[0][0].nbytes < nbytes:
+        bytes_ = aligned(nbytes)
+        _shared[:] = [(bytes_, bytes_.ctypes.data)]
+    return _shared[0][1]
 
 
 def _library() -> Any:

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 from weakref import WeakSet
-
-import numpy as np
 
 from hal.errors import OutOfMemory
 from hal.plugin import MemoryStats
 from hal_cpu.emulate.order import Stream
+from hal_cpu.pool import aligned, rounded
 
 __all__ = ["Block", "Pool"]
 
+# Blocks are of the sizes that pools above a driver choose.
 _SMALLEST = 512
-_SMALL = 1 << 20
 _LARGE = 2 << 20
 _KEEP = 1 << 30
-
-
-def _rounded(nbytes: int) -> int:
-    """Return the size of block a request is served from, as pools above a driver choose it."""
-    if nbytes <= _SMALL:
-        return max(_SMALLEST, 1 << (nbytes - 1).bit_length()) if nbytes else _SMALLEST
-    return -(-nbytes // _LARGE) * _LARGE
 
 
 class Block:
@@ -39,9 +30,7 @@ class Block:
     __slots__ = ("bytes", "size", "written")
 
     def __init__(self, size: int, alignment: int) -> None:
-        raw = np.empty(size + alignment, np.uint8)
-        start = -raw.ctypes.data % alignment
-        self.bytes: np.ndarray[Any, np.dtype[np.uint8]] = raw[start : start + size]
+        self.bytes = aligned(size, alignment)
         self.size = size
         self.written = 0
 
@@ -70,7 +59,7 @@ class Pool:
 
     def allocate(self, nbytes: int, stream: Stream) -> Block:
         """Return a block of at least ``nbytes`` bytes."""
-        size = _rounded(nbytes)
+        size = rounded(nbytes, _SMALLEST, _LARGE)
         with self._lock:
             if self._allocated + size > self._total:
                 raise OutOfMemory(

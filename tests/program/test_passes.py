@@ -12,7 +12,6 @@ from hal.program import Executable, record
 from hal.program.passes import (
     common_subexpressions,
     dead_code,
-    find_attention,
     fold_constants,
     fuse_elementwise,
     fuse_epilogues,
@@ -406,45 +405,6 @@ def test_a_product_is_not_moved_behind_a_write_into_what_it_reads(cpu, monkeypat
 
     before = recorded(function, random(3, 8))
     assert names(fuse_epilogues(before, cpu)) == names(before)
-
-
-IN_PARTS = {
-    "plain": lambda q, k, v, m: hal.nn.softmax(q @ k.mT, -1) @ v,
-    "scaled": lambda q, k, v, m: hal.nn.softmax((q @ k.mT) * 0.25, -1) @ v,
-    "divided": lambda q, k, v, m: hal.nn.softmax((q @ k.mT) / 4.0, -1) @ v,
-    "scaled queries": lambda q, k, v, m: hal.nn.softmax((q * 0.25) @ k.mT, -1) @ v,
-    "masked": lambda q, k, v, m: hal.nn.softmax((q @ k.mT) / 4.0 + m, -1) @ v,
-    "mask first": lambda q, k, v, m: hal.nn.softmax(m + 0.5 * (q @ k.mT), -1) @ v,
-}
-
-
-@pytest.mark.parametrize("name", IN_PARTS)
-def test_attention_in_parts_becomes_attention(name):
-    given = [random(2, 3, n, 8, seed=n) for n in (5, 7, 7)] + [random(2, 1, 5, 7)]
-    before = recorded(lambda *xs: [IN_PARTS[name](*xs)], *given)
-    after = find_attention(before, given[0].device)
-    assert names(after) == ["attention"]
-    agrees(before, after, *given)
-
-
-NOT_ATTENTION = {
-    "weights are a result too": lambda q, k, v: (lambda w: [w @ v, w])(
-        hal.nn.softmax(q @ k.mT, -1)
-    ),
-    "another axis": lambda q, k, v: [hal.nn.softmax(q @ k.mT, -2) @ v],
-    "a factor that is no constant": lambda q, k, v: [
-        hal.nn.softmax((q @ k.mT) * q[0, 0, 0, 0], -1) @ v
-    ],
-    "no scores": lambda q, k, v: [hal.nn.softmax(k @ k.mT + 1.0, -2) @ v],
-    "broadcast keys": lambda q, k, v: [hal.nn.softmax(q @ k[0].mT, -1) @ v],
-}
-
-
-@pytest.mark.parametrize("name", NOT_ATTENTION)
-def test_what_is_not_attention_stays_as_it_is(name):
-    given = [random(2, 3, n, 8, seed=n) for n in (5, 7, 7)]
-    before = recorded(NOT_ATTENTION[name], *given)
-    assert "attention" not in names(find_attention(before, given[0].device))
 
 
 def test_weights_of_few_bits_are_calculated_once_where_no_kernel_takes_them(x):

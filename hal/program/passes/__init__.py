@@ -1,5 +1,6 @@
 """Passes: functions from a program to a program that does the same, sooner."""
 
+from hal.program.passes.attention import find_attention
 from hal.program.passes.channels import lay_channels_last
 from hal.program.passes.common import common_subexpressions
 from hal.program.passes.convolutions import fold_padding, fold_scales
@@ -9,7 +10,6 @@ from hal.program.passes.fold import fold_constants
 from hal.program.passes.fuse import fuse_elementwise
 from hal.program.passes.gelu import expand_powers, find_gelu
 from hal.program.passes.norms import find_norms, find_softmax
-from hal.program.passes.patterns import find_attention
 from hal.program.passes.pipeline import optimize
 from hal.program.passes.products import (
     join_biases,

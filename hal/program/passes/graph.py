@@ -65,6 +65,13 @@ class Match:
 
         Others may read the value too: a pattern that takes its place leaves the call to them.
         """
+        call = self.look(array, *names)
+        if call is not None and array is not None:
+            self._followed[self.graph.made[array.buffer]] = call
+        return call
+
+    def look(self, array: Array | None, *names: str) -> Call | None:
+        """Return what :meth:`step` would, without remembering it."""
         position = None if array is None else self.graph.made.get(array.buffer)
         if array is None or position is None:
             return None
@@ -76,12 +83,19 @@ class Match:
         )
         if call.op.name not in names or call.host or call.view or not same:
             return None
-        self._followed[position] = call
         return call
+
+    def positions(self) -> set[int]:
+        """Return where the calls followed stand."""
+        return set(self._followed)
+
+    def calls(self) -> list[Call]:
+        """Return the calls followed, in order."""
+        return [call for _, call in sorted(self._followed.items())]
 
     def label(self, last: Call) -> str:
         """Return the joined labels of the calls followed and of the last."""
-        return joined_labels([*(c for _, c in sorted(self._followed.items())), last])
+        return joined_labels([*self.calls(), last])
 
 
 def replaced(program: Program, device: Device, found: Mapping[int, Call]) -> Program:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hal.device import Device
 from hal.plugin import Program
+from hal.program.passes.attention import find_attention
 from hal.program.passes.channels import lay_channels_last
 from hal.program.passes.common import common_subexpressions
 from hal.program.passes.convolutions import fold_padding, fold_scales
@@ -13,7 +14,6 @@ from hal.program.passes.fold import fold_constants
 from hal.program.passes.fuse import fuse_elementwise
 from hal.program.passes.gelu import expand_powers, find_gelu
 from hal.program.passes.norms import find_norms, find_softmax
-from hal.program.passes.patterns import find_attention
 from hal.program.passes.products import (
     join_biases,
     merge_linears,

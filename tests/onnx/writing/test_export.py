@@ -191,3 +191,27 @@ def test_the_error_names_the_operator_and_the_scope():
         hal.onnx.export(solve, [hal.asarray(numbers(3, 3))])
     with pytest.raises(hal.DTypeError, match="takes a function or a program, not int"):
         hal.onnx.export(3)
+
+
+@pytest.mark.parametrize("mask", [None, "bool", "float32"])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("key_heads", [2, 4])
+def test_attention_is_one_call_again_in_a_model_that_is_read_back(mask, causal, key_heads):
+    query, key, value = (
+        numbers(1, 4, 5, 8),
+        numbers(1, key_heads, 6, 8),
+        numbers(1, key_heads, 6, 8),
+    )
+    seen = numbers(5, 6).astype(mask) if mask == "float32" else numbers(5, 6) > 0
+    arrays = [query, key, value, *([seen] if mask else [])]
+
+    def function(*given):
+        return nn.scaled_dot_product_attention(*given, is_causal=causal, enable_gqa=True)
+
+    model = agree(function, *arrays)
+    session = hal.onnx.load(model, "cpu:0")
+    given = {t.name: hal.asarray(x) for t, x in zip(session.inputs, arrays, strict=True)}
+    calls = hal.compile(session.run).program(given).calls
+    (call,) = [c for c in calls if not c.view]
+    assert call.op.name == "attention"
+    assert (call.attributes["causal"], len(call.inputs)) == (causal, 4 if mask else 3)

@@ -20,7 +20,7 @@ from hal.plugin.layout import (
     extent,
     reshape_strides,
 )
-from hal.plugin.program import Array, Call, Program
+from hal.plugin.program import Array, Call, Program, Released
 from hal.plugin.roofline import Product
 from hal.plugin.values import DeviceInfo, Devices, HostEvent, Kernel, MemoryStats, Shared, Signature
 
@@ -45,6 +45,7 @@ __all__ = [
     "PluginFailure",
     "Product",
     "Program",
+    "Released",
     "Runtime",
     "Shared",
     "Signature",

@@ -12,7 +12,7 @@ from hal.plugin.values import Signature
 if TYPE_CHECKING:
     from hal.ops.operator import Operator
 
-__all__ = ["Array", "Call", "Program"]
+__all__ = ["Array", "Call", "Program", "Released"]
 
 
 class Array(NamedTuple):
@@ -73,6 +73,19 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Released:
+    """Stands for a constant whose memory was given back: no kernel reads it any more.
+
+    Attributes
+    ----------
+    nbytes : int
+        What the constant took.
+    """
+
+    nbytes: int
+
+
+@dataclass(frozen=True)
 class Program:
     """What a function does to tensors of given layouts, call by call in order.
 
@@ -87,8 +100,9 @@ class Program:
     sizes : tuple of int
         Bytes of each buffer.
     constants : mapping of int to object
-        For each buffer whose values are known before the program runs: the tensor or the NumPy
-        array that holds them. No call writes into it.
+        For each buffer whose values are known before the program runs: the tensor's storage or
+        the NumPy array that holds them, or :class:`Released` once the kernels of a program that
+        runs have them in a form of their own. No call writes into it.
     """
 
     name: str

@@ -100,17 +100,22 @@ class Kernel:
     prepare : callable, optional
         ``prepare(inputs)`` returns another kernel for calls in which some inputs never change, or
         None where that is no help. It is given an array for each of those and None for the others,
-        and may keep what they hold in a form of its own, such as packed weights. A program asks
-        once for each call that reads constants; the arrays stay as they are as long as the program
-        lives, and the other kernel gets them too.
+        and may keep what they hold, which is there by then, in a form of its own, such as packed
+        weights. A program asks once for each call that reads constants; the arrays stay as they
+        are as long as the program lives, and the other kernel gets them too, except those that it
+        has ``released``.
     place : callable, optional
         ``place(outputs, inputs)`` returns another ``into`` for calls that are all given these very
         arrays, or None where that is no help. What depends on them alone, such as the addresses
         of their memory, is found once. A program asks for the calls whose arrays are its own; it
         keeps the arrays as long as it uses the new ``into``, from one thread at a time.
+    released : sequence of int, optional
+        Of a kernel that ``prepare`` returned: the numbers of inputs among those it was given that
+        it looks at no more. It gets None for them. When no other call reads it, hal gives such a
+        constant's memory back, so what ``prepare`` reads it must have read when it returns.
     """
 
-    __slots__ = ("bind", "into", "place", "prepare")
+    __slots__ = ("bind", "into", "place", "prepare", "released")
 
     def __init__(
         self,
@@ -118,11 +123,13 @@ class Kernel:
         bind: Callable[[Any], Callable[..., Any]] | None = None,
         prepare: Callable[[Sequence[Any]], Kernel | None] | None = None,
         place: Callable[[Sequence[Any], Sequence[Any]], Callable[..., None] | None] | None = None,
+        released: Sequence[int] = (),
     ) -> None:
         self.into = into
         self.bind = bind
         self.prepare = prepare
         self.place = place
+        self.released = released
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 from hal.device import Device, as_device
 from hal.errors import DeviceError, DTypeError, TraceError, ValueRangeError
 from hal.memory import base
-from hal.plugin import Program
+from hal.plugin import Program, Released
 from hal.precision import current_precision
 from hal.program.execute import Executable
 from hal.program.passes import optimize
@@ -71,7 +71,11 @@ class Compiled(Generic[P, R]):
           multiply %0:float32[3], %1:float32[] -> %2:float32[3]
           return %2:float32[3]
         """
-        return self.executable(*args, **kwargs).program
+        tensors, key = self._flat(args, kwargs)
+        program = self._find(key, tensors, args, kwargs).executable.program
+        if any(isinstance(c, Released) for c in program.constants.values()):
+            return self._trace(tensors, args, kwargs)[0]  # A reader may want their values.
+        return program
 
     def executable(self, *args: P.args, **kwargs: P.kwargs) -> Executable:
         """Return the program that a call with these arguments runs, with its memory plan."""
@@ -95,6 +99,14 @@ class Compiled(Generic[P, R]):
         return found
 
     def _specialise(self, tensors: list[Value], args: Any, kwargs: Any) -> _Specialised:
+        program, tree = self._trace(tensors, args, kwargs)
+        executable = Executable(self._target(tensors), program)
+        del program  # Nothing but the executable holds constants that are not needed once packed.
+        executable.prepare()
+        return _Specialised(executable, tree)
+
+    def _trace(self, tensors: list[Value], args: Any, kwargs: Any) -> tuple[Program, Any]:
+        """Return the program that a call runs, and what it returns."""
         device = self._target(tensors)
         returned: list[Any] = []
 
@@ -105,8 +117,7 @@ class Compiled(Generic[P, R]):
             return flatten(tree, _spec)[0]
 
         name = getattr(self._function, "__name__", type(self._function).__name__)
-        program = optimize(record(name, device, tensors, run), device)
-        return _Specialised(Executable(device, program), returned[0])
+        return optimize(record(name, device, tensors, run), device), returned[0]
 
     def _target(self, tensors: list[Value]) -> Device:
         devices = {x.device for x in tensors}

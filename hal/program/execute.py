@@ -6,6 +6,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ import numpy as np
 from hal.device import Device
 from hal.dispatch import write
 from hal.errors import HalError
-from hal.memory import allocate, base, from_host, make_view
+from hal.memory import allocate, base, make_view
 from hal.ops import evaluate_reference
 from hal.plans import counter, failure
 from hal.plugin import Array, Call, Kernel, Layout, Program, Runtime, extent
+from hal.program.constants import Constants
 from hal.program.memory import MemoryPlan, plan_memory
 from hal.recorder import Recorder, current_recorder
 from hal.report import Tally
@@ -68,15 +70,15 @@ class Executable:
     Attributes
     ----------
     program : Program
+        Of its constants, those that the kernels have packed are :class:`hal.plugin.Released`.
     plan : MemoryPlan
         Where the intermediate values lie; ``plan.nbytes`` is what one run takes for them.
     """
 
     def __init__(self, device: Device, program: Program) -> None:
         self.device = device
-        self.program = program
         self.plan: MemoryPlan = plan_memory(program, device.runtime.alignment)
-        self._constants = {b: _constant(device, c) for b, c in program.constants.items()}
+        self._constants = Constants(device, program)
         self._calls = [call for call in program.calls if not call.view]
         written = {x.buffer for call in self._calls for x in call.outputs}
         self._mutated = [x.buffer in written for x in program.inputs]
@@ -86,9 +88,9 @@ class Executable:
             (counter(call.op, device, "host" if call.host else "native"), times)
             for call, times in _grouped(self._calls)
         ]
-        buffers = {b: storage.buffer for b, storage in self._constants.items()}
-        self._whole = device.runtime.compile(program, buffers)
-        self._kernels = None if self._whole else [self._kernel(call) for call in self._calls]
+        self.program = replace(program, constants=self._constants)
+        self._whole = device.runtime.compile(program, self._constants.buffers)
+        self._kernels: list[Kernel] = []
         # What a recording works on keeps its address: only packed inputs are copied there and back.
         self._captures = (
             getattr(type(device.runtime), "capture", None) is not Runtime.capture
@@ -98,6 +100,7 @@ class Executable:
         )
         self._free: dict[Stream | None, list[_Frame]] = {}
         self._lock = threading.Lock()
+        self._preparing = threading.Lock()
 
     def __call__(self, inputs: Sequence[Value]) -> list[Value]:
         """Run on tensors that have the layouts of the program's inputs; return the results."""
@@ -218,7 +221,7 @@ class Executable:
                 storage.write_on(stream)
             else:
                 storage.read_on(stream)
-        for storage in self._constants.values():
+        for storage in self._constants.storages:
             storage.read_on(stream)
         if self._calls:
             stream.pending = stream.pending or self._calls[0].op.name
@@ -245,6 +248,19 @@ class Executable:
 
     # Preparation
 
+    def prepare(self) -> None:
+        """Find the calls' kernels, unless the backend runs the program whole.
+
+        Constants are packed one after another: each is let go of before the next is packed.
+        """
+        if self._whole is None:
+            self._find_kernels()
+
+    def _find_kernels(self) -> None:
+        with self._preparing:
+            for call in self._calls[len(self._kernels) :]:
+                self._kernels.append(self._kernel(call))
+
     def _kernel(self, call: Call) -> Kernel:
         if call.host:
             return Kernel(_host_kernel(self.device, call))
@@ -252,17 +268,22 @@ class Executable:
         kernel = self.device.runtime.kernel(call.op, asked)
         if kernel is None:
             raise HalError(f"{self.device.name} has no {call.op.name} for {asked.inputs}")
-        if kernel.prepare is not None:
-            known = [self._known(x) for x in call.inputs]
-            if any(x is not None for x in known):
-                return kernel.prepare(known) or kernel
-        return kernel
+        constant = any(x is not None and x.buffer in self._constants for x in call.inputs)
+        if kernel.prepare is None or not constant:
+            return kernel
+        prepared = kernel.prepare([self._known(x) for x in call.inputs])
+        if prepared is None:
+            return kernel
+        if self._whole is None:  # Else the whole program reads them.
+            self._constants.release(call, prepared.released)
+        return prepared
 
     def _known(self, array: Array | None) -> Any:
         """Return the array of the device that a constant input is, None for any other."""
         if array is None or array.buffer not in self._constants:
             return None
-        return self._view(self._constants[array.buffer].buffer, array, array.offset)
+        self._constants.settle(array.buffer)
+        return self._view(self._constants.buffer(array.buffer), array, array.offset)
 
     def _view(self, buffer: Any, array: Array, start: int) -> Any:
         layout = array.layout
@@ -287,33 +308,27 @@ class Executable:
                 start += plan.offsets[array.buffer] // array.layout.dtype.itemsize
                 found = memory.buffer
             elif array.buffer in self._constants:
-                found = self._constants[array.buffer].buffer
+                found = self._constants.buffer(array.buffer)
             else:
                 frame.holes.append((array, arguments, len(arguments) - 1))
                 return
             arguments[-1] = self._view(found, array, start)
 
-        if self._kernels is None:  # The backend runs the program whole, except for a profile.
-            self._kernels = [self._kernel(call) for call in self._calls]
+        self._find_kernels()
         for call, kernel in zip(self._calls, self._kernels, strict=True):
             outs: list[Any] = []
             ins: list[Any] = []
             holes = len(frame.holes)
             for array in call.outputs:
                 placed(_enclosing(array) if call.host else array, outs)
-            for given in call.inputs:
-                placed(_enclosing(given) if call.host and given else given, ins)
+            for position, given in enumerate(call.inputs):
+                read = None if position in kernel.released else given
+                placed(_enclosing(read) if call.host and read else read, ins)
             into = None
             if kernel.place is not None and len(frame.holes) == holes:
                 into = kernel.place(outs, ins)
             frame.steps.append((into or kernel.into, outs, ins))
         return frame
-
-
-def _constant(device: Device, given: Any) -> Storage:
-    if isinstance(given, Storage):
-        return given
-    return base(from_host(given, device))[0]
 
 
 def _result_buffers(program: Program, inputs: dict[int, int]) -> dict[int, Array]:

@@ -169,6 +169,10 @@ class Tracer:
         storage = Storage(self.device, buffer, nbytes, self._stream())
         return self.symbolic(value._spec, storage, -start)
 
+    def forget(self) -> None:
+        """Let go of the tensors that the function used without being given them."""
+        self._storages.clear()
+
     def viewed(self, op: Operator, attributes: dict[str, Any], given: Value, result: Value) -> None:
         """Note that an operator only looked at memory in another way, unless it had to copy."""
         if given._array.buffer != result._array.buffer:
@@ -225,13 +229,16 @@ def record(
         symbols = [tracer.argument(x) for x in arguments]
         results = [tracer.lift(x) for x in run(list(symbols))]
         finished = [_owned(x, recorder) for x in results]
+    # The device and its tracer hold each other: constants must not wait for a garbage collection.
+    constants, recorder.constants = recorder.constants, {}
+    tracer.forget()
     return Program(
         name,
         tuple([x._array for x in symbols]),
         tuple([x._array for x in finished]),
         tuple(recorder.calls),
         tuple(recorder.sizes),
-        recorder.constants,
+        constants,
     )
 
 

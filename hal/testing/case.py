@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from hal.device import Device
-from hal.dispatch import call
+from hal.dispatch import call, write
 from hal.dtypes import ALL, COMPUTE, DType, as_dtype
 from hal.errors import HalError, Unsupported
 from hal.memory import from_host, make_view, to_host
 from hal.ops import Operator, evaluate_reference, operators
-from hal.plugin import Layout, Signature
+from hal.plugin import Kernel, Layout, Signature
 from hal.report import fallback, tally
+from hal.storage import Spec
 from hal.testing.arrangement import ARRANGEMENTS, Arrangement, Placed, place
 from hal.testing.freedom import settled
 from hal.testing.outcome import Outcome
@@ -249,14 +250,44 @@ def _guarded(
 ) -> str | None:
     """Have the kernel write into memory that holds other values, with a guard on either side.
 
-    It must write every element of the result and none beside it, whatever was there.
+    It must write every element of the result and none beside it, whatever was there; so must the
+    kernel that it makes for inputs that never change, without those that it says it has released.
     """
-    inference = _inference(case, [None if p is None else p.host for p in placed])
+    hosts = [None if p is None else p.host for p in placed]
+    inference = _inference(case, hosts)
     specs = tuple(None if p is None else p.tensor._spec for p in placed)
     outputs = tuple(device.spec(dtype, shape) for dtype, shape in inference.outputs)
     kernel = device.runtime.kernel(case.op, Signature(specs, outputs, inference.attributes))
     if kernel is None:  # The way that dispatch went packs the inputs first.
         return None
+    arrays = [None if p is None else p.tensor._array for p in placed]
+
+    def judged(kernel: Kernel, arrays: list[Any], what: str) -> str | None:
+        written = _written(kernel, device, outputs, arrays)
+        problem = written if isinstance(written, str) else None
+        problem = problem or _differ(case, inference, hosts, list(written), expected)
+        return f"{what}: {problem}" if problem else None
+
+    problem = judged(kernel, arrays, "Kernel.into, over other values")
+    prepared = None
+    if problem is None and kernel.prepare is not None:
+        device.synchronize()
+        prepared = kernel.prepare(arrays)
+    if prepared is not None:
+        # The memory of what it needs no more may hold something else by now.
+        for position in prepared.released:
+            given = placed[position]
+            assert given is not None, f"Kernel.released names input {position}, which was left out"
+            write(given.base, from_host(_spoilt(given.base_host), device))
+            arrays[position] = None
+        problem = judged(prepared, arrays, "the kernel that Kernel.prepare returned")
+    return problem
+
+
+def _written(
+    kernel: Kernel, device: Device, outputs: tuple[Spec, ...], arrays: list[Any]
+) -> list[Any] | str:
+    """Return what a kernel writes into memory between guards, or what is wrong with that."""
     wholes, inner, before = [], [], []
     for spec in outputs:
         filler = _filler(spec.dtype, spec.size + 2 * _GUARD)
@@ -265,7 +296,6 @@ def _guarded(
         before.append(filler)
         inner.append(make_view(whole, spec, _GUARD))
     stream = device.current_stream()
-    arrays = [None if p is None else p.tensor._array for p in placed]
     kernel.into(stream.handle, [x._array for x in inner], arrays)
     written = []
     for whole, filler, view in zip(wholes, before, inner, strict=True):
@@ -273,11 +303,13 @@ def _guarded(
         size = view._spec.size
         for part, side in ((slice(0, _GUARD), "before"), (slice(_GUARD + size, None), "behind")):
             if after[part].tobytes() != filler[part].tobytes():
-                return f"Kernel.into wrote {side} the output it was given"
+                return f"it wrote {side} the output it was given"
         written.append(after[_GUARD : _GUARD + size].reshape(view._spec.shape))
-    hosts = [None if p is None else p.host for p in placed]
-    problem = _differ(case, inference, hosts, written, expected)
-    return f"Kernel.into, over other values: {problem}" if problem else None
+    return written
+
+
+def _spoilt(host: Any) -> Any:
+    return _filler(as_dtype(host.dtype), host.size).reshape(host.shape)
 
 
 def _filler(dtype: DType, count: int) -> Any:

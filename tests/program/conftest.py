@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+import weakref
 
 import numpy as np
 import pytest
@@ -88,6 +89,43 @@ class CapturingRuntime(SmallRuntime):
             step()
 
 
+class PackingRuntime(SmallRuntime):
+    """Packs the second factor of a product, and counts the bytes that it holds."""
+
+    def __init__(self):
+        self.held = self.most = 0
+
+    def allocate(self, nbytes, stream):
+        buffer = super().allocate(nbytes, stream)
+        self._hold(buffer.nbytes)
+        return buffer
+
+    def free(self, buffer, stream):
+        super().free(buffer, stream)
+        self._hold(-buffer.nbytes)
+
+    def _hold(self, nbytes):
+        self.held += nbytes
+        self.most = max(self.most, self.held)
+
+    def kernel(self, op, signature):
+        kernel = super().kernel(op, signature)
+        return Kernel(kernel.into, prepare=self._prepare) if op.name == "multiply" else kernel
+
+    def _prepare(self, known):
+        if known[1] is None:
+            return None
+        kept = known[1].copy()
+        self._hold(kept.nbytes)
+
+        def into(stream, outs, ins):
+            assert ins[1] is None
+            np.multiply(ins[0], kept, out=outs[0])
+
+        weakref.finalize(into, self._hold, -kept.nbytes)
+        return Kernel(into, released=(1,))
+
+
 class SmallBackend(Backend):
     """One device of that kind."""
 
@@ -107,6 +145,24 @@ class CapturingBackend(SmallBackend):
 
     def open(self, index):
         return CapturingRuntime()
+
+
+class PackingBackend(SmallBackend):
+    """One device that packs."""
+
+    name = "packing"
+
+    def open(self, index):
+        return PackingRuntime()
+
+
+@pytest.fixture
+def packing():
+    module = types.ModuleType("packing")
+    module.hal_backend = hookimpl(lambda: PackingBackend())
+    register(module)
+    yield hal.device("packing:0")
+    unregister("packing")
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ CAUGHT_BY = {
     "writes beyond": [("add", float32)],
     "adds to the result": [("matmul", float32)],
     "nondeterministic": ["the same call gives the same bits"],
+    "packs nothing": [("matmul", float32)],
     "attributes forgotten": [("sum", float32)],
     "missing wait": ["order"],
     "early event": ["order"],

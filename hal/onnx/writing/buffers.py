@@ -9,7 +9,7 @@ import numpy as np
 from hal.errors import Unsupported
 from hal.onnx.writing.evaluator import Exporter, places_of
 from hal.onnx.writing.writer import Value
-from hal.plugin import Array, Layout, Program
+from hal.plugin import Array, Layout, Program, Released
 
 __all__ = ["Buffers"]
 
@@ -98,6 +98,11 @@ class Buffers:
         if array.buffer not in self._program.constants:
             raise Unsupported("the program reads memory that nothing wrote")
         given: Any = self._program.constants[array.buffer]
+        if isinstance(given, Released):
+            raise Unsupported(
+                "the program gave the values of its constants back once its kernels had packed "
+                "them; export the function, or what its program(...) returns"
+            )
         dtype = array.layout.dtype
         if not isinstance(given, np.ndarray):
             device, size = given.device, given.nbytes // dtype.itemsize

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hal.device import Device
-from hal.memory import to_host, wrap
+from hal.memory import base, from_host, to_host, wrap
 from hal.ops import operators
 from hal.plugin import Array, Call, Layout, Program
 from hal.program.passes.calls import has_kernel, joined_labels
@@ -183,7 +183,7 @@ def _merged(program: Program, buffers: set[int], device: Device) -> Program:
         joined = np.concatenate(
             [constant_values(program, p, device) for p in parts if p is not None]
         )
-        constants[len(sizes)] = joined
+        constants[len(sizes)] = base(from_host(joined, device))[0]
         inputs.append(Array(len(sizes), Layout(layout.dtype, joined.shape)))
         sizes.append(joined.nbytes)
     attributes, labels = calls[0].attributes, joined_labels(calls)

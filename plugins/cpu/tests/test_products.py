@@ -15,7 +15,7 @@ import scipy.special
 
 import hal
 from hal.ops import operators
-from hal.plugin import Layout, Signature
+from hal.plugin import Layout, Released, Signature
 from hal_cpu.dnn import describe, library, matmul, packed, version
 from hal_cpu.jit import address
 from hal_cpu.products import find_product
@@ -164,6 +164,28 @@ def test_a_product_of_arrays_that_stay_where_they_are_reads_them_at_every_run():
 
 
 @needed
+def test_weights_that_a_program_alone_holds_are_held_once_in_all():
+    cpu = hal.device("cpu:0")
+    weights = [drawn(512, 512) for _ in range(6)]
+    x = hal.asarray(drawn(64, 512), device=cpu)
+
+    def layers(x):
+        for weight in weights:
+            x = hal.nn.linear(x, hal.asarray(weight, device=cpu))
+        return x
+
+    compiled = hal.compile(layers)
+    before = cpu.memory_stats().allocated
+    compiled(x)
+    held = cpu.memory_stats().allocated - before
+    each = weights[0].nbytes
+    assert 6 * each <= held < 7 * each
+    assert (
+        sum(isinstance(c, Released) for c in compiled.executable(x).program.constants.values()) == 6
+    )
+
+
+@needed
 def test_packing_keeps_every_weight():
     weight = drawn(70, 50)
     given = describe(hal.float32, (50, 70), (1, 50))
@@ -174,7 +196,7 @@ def test_packing_keeps_every_weight():
     for row in range(50):
         one = np.zeros((1, 50), np.float32)
         one[0, row] = 1
-        primitive.run(address(one), kept.ctypes.data, address(out))
+        primitive.run(address(one), kept.address, address(out))
         np.testing.assert_array_equal(out[0], weight[:, row])
 
 

@@ -25,6 +25,7 @@ BUGS = {
     "adds to the result": "a kernel adds to what the result's memory holds",
     "nondeterministic": "sum adds up in another order each time",
     "attributes forgotten": "a kernel is cached without its attributes",
+    "packs nothing": "matmul says it has released a factor, and reads it all the same",
     # Order
     "missing wait": "wait does nothing",
     "early event": "an event is complete as soon as it is recorded",

@@ -27,7 +27,7 @@ class _BentRuntime(CpuRuntime):
     """
 
     def __init__(self):
-        super().__init__(1 << 30)
+        super().__init__()
         self.bent = {}
 
     def kernel(self, op, signature):

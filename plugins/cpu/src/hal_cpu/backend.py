@@ -11,6 +11,7 @@ from hal.dtypes import ALL
 from hal.plugin import CONTRACT_VERSION, Backend, Chip, DeviceInfo, Devices, Runtime
 from hal_cpu.chips import shipped_chips
 from hal_cpu.emulate import EmulatedRuntime, Offers, describe
+from hal_cpu.pool import host_memory
 from hal_cpu.runtime import CpuRuntime
 
 __all__ = ["CpuBackend"]
@@ -28,7 +29,7 @@ class CpuBackend(Backend):
             index=0,
             description=_model_name(),
             architecture=platform.machine(),
-            memory=_memory(),
+            memory=host_memory(),
             dtypes=ALL,
             properties={"cores": len(os.sched_getaffinity(0)) if _LINUX else os.cpu_count()},
             dlpack=(1, 0),
@@ -37,7 +38,7 @@ class CpuBackend(Backend):
 
     def open(self, index: int) -> Runtime:
         """Return the runtime."""
-        return CpuRuntime(_memory())
+        return CpuRuntime()
 
     def chips(self) -> Mapping[str, Chip]:
         """Return the chips that there are files of."""
@@ -61,13 +62,3 @@ def _model_name() -> str:
     except OSError:
         return platform.processor() or platform.machine()
     return platform.processor() or platform.machine()
-
-
-def _memory() -> int:
-    """Return the physical memory in bytes, or the container's limit where that is lower."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-    except OSError:
-        return total
-    return min(total, int(limit)) if limit.isdigit() else total

@@ -85,18 +85,17 @@ def _kernel(plan: _Plan, given: Descriptor, others: Sequence[int]) -> Kernel:
 
     def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
         kept = packed(plan.convolution, given, address(inputs[1]))
-        run(kept.ctypes.data, outputs, inputs)
+        run(kept.address, outputs, inputs)
 
     def prepare(known: Sequence[Any]) -> Kernel | None:
         if known[1] is None:
             return None
         kept = packed(plan.convolution, given, address(known[1]))
-        start = kept.ctypes.data
 
         def prepared(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
-            run(start if kept is not None else 0, outputs, inputs)
+            run(kept.address, outputs, inputs)
 
-        return Kernel(prepared)
+        return Kernel(prepared, released=(1,))
 
     return Kernel(into, prepare=prepare)
 

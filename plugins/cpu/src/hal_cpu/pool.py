@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +13,7 @@ import numpy as np
 from hal.errors import OutOfMemory
 from hal.plugin import MemoryStats
 
-__all__ = ["ALIGNMENT", "Pool", "aligned", "rounded"]
+__all__ = ["ALIGNMENT", "Kept", "Pool", "aligned", "host_memory", "host_pool", "rounded"]
 
 ALIGNMENT = 64
 _SMALL = 1 << 20
@@ -101,3 +104,42 @@ class Pool:
                 total=self._total,
                 allocations=self._live,
             )
+
+
+@cache
+def host_pool() -> Pool:
+    """Return the pool of this process: there is one host memory."""
+    return Pool(host_memory())
+
+
+def host_memory() -> int:
+    """Return the physical memory in bytes, or the container's limit where that is lower."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+    except OSError:
+        return total
+    return min(total, int(limit)) if limit.isdigit() else total
+
+
+class Kept:
+    """Memory of the process's pool, for what a kernel keeps; it goes back with this object.
+
+    Weights that are packed one after another so take the place of those that were.
+
+    Parameters
+    ----------
+    nbytes : int
+    """
+
+    __slots__ = ("_block", "_pool", "address")
+
+    def __init__(self, nbytes: int) -> None:
+        self._pool = host_pool()
+        self._block: Buffer | None = None
+        self._block = self._pool.allocate(nbytes)
+        self.address: int = self._block.ctypes.data
+
+    def __del__(self) -> None:
+        if self._block is not None:
+            self._pool.free(self._block)

@@ -100,12 +100,7 @@ def _linear(
             return None
         chosen = primitive(describe(float32, (taken, features), None))
         kept = packed(chosen, given, address(known[1]))
-        start = kept.ctypes.data
-
-        def where(weight: Any) -> int:
-            return start if kept is not None else 0
-
-        return _kernel(lambda: chosen, where, others)
+        return _kernel(lambda: chosen, lambda weight: kept.address, others, released=(1,))
 
     if rows < _FEW_ROWS and not post_ops:
         return None if otherwise is None else Kernel(otherwise.into, otherwise.bind, prepare)
@@ -117,6 +112,7 @@ def _kernel(
     weights: Callable[[Any], int],
     others: Sequence[int] = (),
     prepare: Callable[[Sequence[Any]], Kernel | None] | None = None,
+    released: Sequence[int] = (),
 ) -> Kernel:
     """Return a kernel that runs a primitive; ``others`` are the inputs behind the weights."""
 
@@ -132,7 +128,7 @@ def _kernel(
         # What finds the weights is held as well: it keeps those that were packed.
         return lambda stream, outputs, inputs, held=weights: run()
 
-    return Kernel(into, prepare=prepare, place=place)
+    return Kernel(into, prepare=prepare, place=place, released=released)
 
 
 class _Made:

@@ -12,7 +12,7 @@ from hal.ops import Operator
 from hal.plugin import Kernel, MemoryStats, Runtime, Signature
 from hal_cpu.dnn import library
 from hal_cpu.kernels import find_kernel
-from hal_cpu.pool import ALIGNMENT, Pool
+from hal_cpu.pool import ALIGNMENT, host_pool
 
 __all__ = ["CpuRuntime"]
 
@@ -27,8 +27,8 @@ class CpuRuntime(Runtime):
     synchronous = True
     alignment = ALIGNMENT
 
-    def __init__(self, memory: int) -> None:
-        self._pool = Pool(memory)
+    def __init__(self) -> None:
+        self._pool = host_pool()
         self.channels_last = library() is not None
 
     def allocate(self, nbytes: int, stream: Any) -> Any:

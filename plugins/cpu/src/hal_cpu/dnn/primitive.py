@@ -14,7 +14,7 @@ import numpy as np
 from hal.dtypes import DType, bfloat16, float16, float32
 from hal_cpu.dnn.library import Argument, engine, library, stream
 from hal_cpu.dnn.turn import together
-from hal_cpu.pool import aligned
+from hal_cpu.pool import Kept, aligned
 
 __all__ = ["DTYPES", "Descriptor", "PostOp", "Primitive", "describe", "matmul", "packed", "reorder"]
 
@@ -249,11 +249,11 @@ def layer(description: Any, bias: Descriptor | None, post_ops: Sequence[PostOp])
     return Primitive(description, arguments, slopes)
 
 
-def packed(primitive: Primitive, given: Descriptor, address: int) -> Any:
-    """Return weights laid out as a primitive wants them, in bytes of their own."""
+def packed(primitive: Primitive, given: Descriptor, address: int) -> Kept:
+    """Return weights laid out as a primitive wants them, in memory of their own."""
     wanted = primitive.asked(_QUERY_WEIGHTS)
-    result = aligned(wanted.nbytes)
-    reorder(given, wanted).run(address, result.ctypes.data)
+    result = Kept(wanted.nbytes)
+    reorder(given, wanted).run(address, result.address)
     return result
 
 

@@ -245,7 +245,7 @@ class _Parts:
             else:
                 hidden = known <= _HIDES
                 known = known if np.all(hidden | (known == 0)) else None
-            if known is not None and np.array_equal(hidden, ~np.tri(*known.shape, dtype=bool)):
+            if known is not None and np.array_equal(hidden, np.tri(*known.shape) == 0):
                 self._causal = True
                 return
         if choice is None:

@@ -76,6 +76,20 @@ def test_what_reads_the_memory_in_another_way_gets_a_copy(preferring):
     assert names(calls).count("copy") == 1
 
 
+def test_positions_of_an_image_are_rows_already(preferring):
+    weight = random(16, 8, seed=3)
+
+    def function(x):
+        y = conv(x, W1)
+        rows = hal.nn.layer_norm(hal.permute_dims(y, (0, 2, 3, 1)), (8,))
+        tokens = hal.permute_dims(y.reshape(2, 8, 36), (0, 2, 1))
+        return [hal.nn.linear(rows, weight), tokens * 2.0]
+
+    calls = through(lay_channels_last, function, X)
+    assert names(calls) == ["convolution", "layer_norm", "linear", "multiply"]
+    assert all(call.inputs[0].layout.contiguous for call in calls)
+
+
 def test_a_residual_is_added_where_a_convolution_stores_its_result(preferring):
     def change(program, device):
         program = lay_channels_last(fuse_elementwise(program, device), device)

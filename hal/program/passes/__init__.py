@@ -4,6 +4,7 @@ from hal.program.passes.attention import find_attention
 from hal.program.passes.channels import lay_channels_last
 from hal.program.passes.common import common_subexpressions
 from hal.program.passes.convolutions import fold_padding, fold_scales
+from hal.program.passes.copies import keep_order, read_in_place, write_in_place
 from hal.program.passes.dead import dead_code
 from hal.program.passes.epilogues import fuse_epilogues
 from hal.program.passes.fold import fold_constants
@@ -32,9 +33,12 @@ __all__ = [
     "fuse_elementwise",
     "fuse_epilogues",
     "join_biases",
+    "keep_order",
     "lay_channels_last",
     "merge_linears",
     "name_linears",
     "optimize",
+    "read_in_place",
     "split_biases",
+    "write_in_place",
 ]

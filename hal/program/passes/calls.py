@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from hal.device import Device
 from hal.plugin import Call
 
-__all__ = ["has_kernel", "joined_labels"]
+__all__ = ["PRODUCTS", "has_kernel", "joined_labels"]
+
+PRODUCTS = ("matmul", "linear", "linear_fused", "attention")
+"""Operators that multiply matrices: a device may take their operands in more than one order."""
 
 
 def has_kernel(call: Call, device: Device) -> bool:

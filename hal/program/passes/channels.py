@@ -7,7 +7,8 @@ from dataclasses import replace
 from hal.device import Device
 from hal.ops import operators
 from hal.plugin import Array, Call, Layout, Program
-from hal.program.passes.calls import has_kernel
+from hal.program.passes.calls import PRODUCTS, has_kernel
+from hal.program.passes.places import moved
 from hal.program.passes.uses import single_writes
 
 __all__ = ["lay_channels_last"]
@@ -20,8 +21,10 @@ _COPY = operators["copy"]
 def lay_channels_last(program: Program, device: Device) -> Program:
     """Return the program with the results of convolutions laid out with their channels last.
 
-    So are those of poolings and elementwise calls on them. What reads such a result in another way
-    gets a copy in the usual order; so does the program's caller.
+    So are those of poolings and elementwise calls on them. What reads such a result through a view
+    that is packed in the new order, as one position of the image after the other, reads that, and
+    a product reads whatever view it can; others get a copy in the usual order, and so does the
+    program's caller.
     """
     if not device.runtime.channels_last:
         return program
@@ -104,8 +107,17 @@ class _Rewriting:
             if x is None or x.buffer not in self.moved:
                 found.append(x)
             else:
-                found.append(self._place(x) or x._replace(buffer=self._copied(x.buffer)))
+                place = self._place(x) or self._seen(call, x)
+                found.append(place or x._replace(buffer=self._copied(x.buffer)))
         return tuple(found)
+
+    def _seen(self, call: Call, view: Array) -> Array | None:
+        """Return where a view finds its elements now, if that is no worse for the call."""
+        found = moved(view, self._made[view.buffer], self.moved[view.buffer])
+        if found is None or not (found.layout.contiguous or call.op.name in PRODUCTS):
+            return None
+        inputs = tuple([found if x == view else x for x in call.inputs])
+        return found if has_kernel(replace(call, inputs=inputs), self._device) else None
 
     def _reader(self, call: Call) -> Call | None:
         """Return another call that reads values where they lie now, if the device has it so."""

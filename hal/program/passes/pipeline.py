@@ -8,6 +8,7 @@ from hal.program.passes.attention import find_attention
 from hal.program.passes.channels import lay_channels_last
 from hal.program.passes.common import common_subexpressions
 from hal.program.passes.convolutions import fold_padding, fold_scales
+from hal.program.passes.copies import keep_order, read_in_place, write_in_place
 from hal.program.passes.dead import dead_code
 from hal.program.passes.epilogues import fuse_epilogues
 from hal.program.passes.fold import fold_constants
@@ -43,9 +44,10 @@ def optimize(program: Program, device: Device) -> Program:
     program = fold_scales(fold_padding(program, device), device)
     program = find_norms(expand_powers(program, device), device)
     program = find_gelu(find_softmax(program, device), device)
-    program = find_attention(program, device)
+    program = read_in_place(find_attention(program, device), device)
     program = join_biases(name_linears(program, device))
     program = merge_linears(program, device)
     program = split_biases(program, device)
-    program = lay_channels_last(fuse_elementwise(program, device), device)
-    return dead_code(fuse_epilogues(program, device))
+    program = keep_order(fuse_elementwise(program, device), device)
+    program = fuse_epilogues(lay_channels_last(program, device), device)
+    return dead_code(write_in_place(program, device))

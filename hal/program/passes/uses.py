@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hal.plugin import Array, Call, Layout, Program
 
-__all__ = ["readers", "rename", "single_writes", "stable", "whole", "writers"]
+__all__ = ["covers", "readers", "rename", "single_writes", "stable", "whole", "writers"]
 
 
 def writers(program: Program) -> dict[int, list[int]]:
@@ -38,7 +38,7 @@ def whole(program: Program, array: Array) -> bool:
     return array.layout.contiguous and array.layout.nbytes == program.sizes[array.buffer]
 
 
-def _covers(program: Program, array: Array) -> bool:
+def covers(program: Program, array: Array) -> bool:
     """Return whether an array is all of its buffer, in whatever order."""
     layout = array.layout
     axes = sorted(range(layout.ndim), key=lambda n: -layout.strides[n])
@@ -55,7 +55,7 @@ def single_writes(program: Program) -> set[int]:
         if len(positions) == 1
         and buffer not in arguments
         and all(
-            _covers(program, x) for x in program.calls[positions[0]].outputs if x.buffer == buffer
+            covers(program, x) for x in program.calls[positions[0]].outputs if x.buffer == buffer
         )
     }
 

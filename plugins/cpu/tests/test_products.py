@@ -18,7 +18,7 @@ from hal.ops import operators
 from hal.plugin import Layout, Released, Signature
 from hal_cpu.dnn import describe, library, matmul, packed, version
 from hal_cpu.jit import address
-from hal_cpu.products import find_product
+from hal_cpu.products import find_product, wants_packed
 
 needed = pytest.mark.skipif(library() is None, reason="oneDNN has no build for this platform")
 
@@ -87,6 +87,52 @@ def test_operands_may_lie_in_memory_in_any_way():
         near((left @ right).numpy(), expected @ expected.swapaxes(1, 2))
 
 
+def strided(shape, order):
+    """Return numbers of a shape whose axes lie in memory in an order."""
+    return drawn(*[shape[n] for n in order]).transpose(np.argsort(order))
+
+
+@needed
+@pytest.mark.parametrize(
+    ("name", "x", "weight", "out"),
+    [
+        ("linear", strided((96, 80), (1, 0)), strided((64, 80), (0, 1)), (0, 1)),
+        ("linear", strided((4, 30, 80), (0, 2, 1)), strided((64, 80), (1, 0)), (0, 1, 2)),
+        ("linear", strided((4, 30, 80), (1, 0, 2)), strided((64, 80), (0, 1)), (1, 0, 2)),
+        ("linear", drawn(4, 30, 80)[:, ::2], strided((64, 80), (0, 1)), (1, 0, 2)),
+        ("matmul", strided((2, 3, 40, 50), (0, 2, 1, 3)), drawn(2, 3, 50, 60), (0, 2, 1, 3)),
+        (
+            "matmul",
+            drawn(4, 3, 40, 50),
+            np.broadcast_to(drawn(50, 60), (4, 3, 50, 60)),
+            (2, 0, 1, 3),
+        ),
+    ],
+)
+@pytest.mark.parametrize("constant", [False, True])
+def test_a_product_reads_and_writes_arrays_as_they_lie(name, x, weight, out, constant):
+    op = operators[name]
+    layouts = [Layout(hal.float32, a.shape, tuple(n // 4 for n in a.strides)) for a in (x, weight)]
+    (_, shape), *_ = op.infer(layouts, {}).outputs
+    found = strided(shape, out)
+    where = Layout(hal.float32, shape, tuple(n // 4 for n in found.strides))
+    kernel = find_product(op, Signature(tuple(layouts), (where,), {"precision": "highest"}), None)
+    if constant:
+        kernel = (kernel.prepare and kernel.prepare([None, weight])) or kernel
+    kernel.into(None, [found], [x, weight])
+    near(found, op.reference(x, weight, precision="highest"))
+
+
+@needed
+def test_what_the_library_does_not_walk_is_asked_for_packed():
+    whole = drawn(40, 60, 100)
+    x, weight = hal.asarray(whole, device="cpu:0")[:, :, ::2], hal.asarray(drawn(50, 80))
+    given = Signature((x._spec, weight._spec), (Layout(hal.float32, (40, 60, 80)),), {})
+    assert wants_packed(operators["matmul"], given)
+    assert x.device.runtime.kernel(operators["matmul"], given) is None
+    near((x @ weight).numpy(), whole[:, :, ::2].astype(np.float64) @ weight.numpy())
+
+
 def signature(name, *shapes, **attributes):
     op = operators[name]
     inputs = tuple([None if s is None else Layout(hal.float32, s) for s in shapes])
@@ -131,6 +177,19 @@ def test_what_is_no_number_stays_so_behind_a_product(name):
     found = hal.compile(lambda x: function(hal.nn.linear(x, weight)))(x).numpy()
     assert np.isnan(found[3]).all()
     near(found, function(hal.nn.linear(x, weight)).numpy())
+
+
+@pytest.mark.parametrize("other", [(64,), (), (4, 30, 64)])
+def test_a_chain_follows_a_product_of_what_lies_transposed(other):
+    weight, bias = (hal.asarray(drawn(*s), device="cpu:0") for s in ((64, 80), (64,)))
+    x, y = (hal.asarray(drawn(*s), device="cpu:0") for s in ((4, 80, 30), other))
+
+    def function(x, y):
+        return hal.nn.gelu(hal.nn.linear(x.mT, weight, bias)) + y
+
+    program = hal.compile(function)
+    assert [c.op.name for c in program.program(x, y).calls if not c.view] == ["linear_fused"]
+    near(program(x, y).numpy(), function(x, y).numpy())
 
 
 @needed

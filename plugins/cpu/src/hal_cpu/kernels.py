@@ -17,7 +17,7 @@ from hal_cpu.convolutions import find_convolution
 from hal_cpu.jit import find_loop
 from hal_cpu.layers import Run, find_layer
 from hal_cpu.pools import find_pool
-from hal_cpu.products import find_product
+from hal_cpu.products import find_product, wants_packed
 from hal_cpu.writers import Write, find_writer
 
 __all__ = ["find_kernel"]
@@ -113,7 +113,10 @@ def find_kernel(op: Operator, signature: Signature) -> Kernel | None:
     """Return the quickest kernel there is; None for what is better written out."""
     if op.name in _PRODUCTS:
         otherwise = None if op.name == "linear_fused" else _find_other(op, signature)
-        return find_product(op, signature, otherwise) or otherwise
+        if op.name == "linear" and not signature.outputs[0].contiguous:
+            otherwise = None
+        found = find_product(op, signature, otherwise)
+        return None if found is None and wants_packed(op, signature) else found or otherwise
     if op.name in _CONVOLUTIONS:
         found = find_convolution(op, signature)
         plain = signature.outputs[0].contiguous and op.name == "convolution"

@@ -12,7 +12,7 @@ from hal_cpu.dnn import Descriptor, PostOp, Primitive, describe, library, matmul
 from hal_cpu.epilogues import post_ops
 from hal_cpu.jit import address
 
-__all__ = ["find_product"]
+__all__ = ["find_product", "wants_packed"]
 
 _WORTH_IT = 1 << 16
 """Multiplications below which NumPy has made the product before oneDNN is called."""
@@ -33,24 +33,46 @@ def find_product(op: Operator, signature: Signature, otherwise: Kernel | None) -
     layouts = (*signature.inputs, *signature.outputs)
     if library() is None or any(x is not None and x.dtype is not float32 for x in layouts):
         return None
-    if not signature.outputs[0].contiguous or not all(x is None or x.size for x in layouts):
+    out = signature.outputs[0]
+    if not all(x is None or x.size for x in layouts) or not _writes(out):
         return None
     if op.name == "matmul":
         return _batched(signature)
     if op.name == "linear":
         return _linear(signature, (), (), otherwise)
     if op.name == "linear_fused":
-        steps = post_ops(signature, 3, lambda x: _operand(x, signature.outputs[0]))
+        x = signature.inputs[0]
+        assert x is not None
+        described = _row_operand if x.contiguous and out.contiguous else _wide_operand
+        steps = post_ops(signature, 3, lambda x: described(x, out))
         return None if steps is None else _linear(signature, *steps, otherwise)
     return None
 
 
+def wants_packed(op: Operator, signature: Signature) -> bool:
+    """Return whether oneDNN makes a product only of copies of its operands without gaps."""
+    layouts = (*signature.inputs, *signature.outputs)
+    if all(x is None or x.contiguous for x in layouts):
+        return False
+    inputs = tuple([None if x is None else Layout(x.dtype, x.shape) for x in signature.inputs])
+    outputs = tuple([Layout(x.dtype, x.shape) for x in signature.outputs])
+    return find_product(op, Signature(inputs, outputs, signature.attributes), None) is not None
+
+
 def _steps(layout: Layout) -> bool:
     """Return whether oneDNN walks such an array: forwards, along one axis without gaps."""
-    strides = [s for n, s in zip(layout.shape, layout.strides, strict=True) if n > 1]
-    return all(s > 0 for s in strides) and (
-        layout.size < 2 or any(s == 1 for s in layout.strides[-2:])
+    sizes = list(zip(layout.shape, layout.strides, strict=True))
+    batch, matrix = sizes[:-2], [s for n, s in sizes[-2:] if n > 1]
+    return (
+        all(s >= 0 for _, s in batch)
+        and all(s > 0 for s in matrix)
+        and (layout.size < 2 or any(s == 1 for s in layout.strides[-2:]))
     )
+
+
+def _writes(layout: Layout) -> bool:
+    """Return whether oneDNN writes such an array: row by row, each without gaps."""
+    return layout.contiguous or (layout.strides[-1] == 1 and min(layout.strides) > 0)
 
 
 def _batched(signature: Signature) -> Kernel | None:
@@ -62,9 +84,18 @@ def _batched(signature: Signature) -> Kernel | None:
         return None
     if a.shape[-2] < _FEW_ROWS or out.size * a.shape[-1] < _WORTH_IT:
         return None
+    if not _spans(out, a, b):
+        return None
     made = _Made(lambda: matmul(_wide(a, out.ndim), _wide(b, out.ndim), _wide(out, out.ndim)))
 
     return _kernel(made, address)
+
+
+def _spans(out: Layout, *operands: Layout) -> bool:
+    """Return whether along each axis of the batch some operand has elements of its own."""
+    axes = range(-out.ndim, -2)
+    own = [{n for n in axes if -n <= x.ndim and x.shape[n] > 1 and x.strides[n]} for x in operands]
+    return all(out.shape[n] == 1 or any(n in found for found in own) for n in axes)
 
 
 def _linear(
@@ -78,16 +109,26 @@ def _linear(
     out = signature.outputs[0]
     assert x is not None
     assert weight is not None
-    if not x.contiguous or not _steps(weight) or not (bias is None or bias.contiguous):
+    if not _steps(x) or not _steps(weight) or not (bias is None or bias.contiguous):
         return None
     features, taken = weight.shape
     rows = out.size // features
     if out.size * taken < _WORTH_IT:
         return None
-    source = describe(float32, (rows, taken), (taken, 1))
-    given = describe(float32, (taken, features), (weight.strides[1], weight.strides[0]))
-    result = describe(float32, (rows, features), (features, 1))
-    added = None if bias is None else describe(float32, (1, features), (features, 1))
+    lead: tuple[int, ...] = ()
+    if x.contiguous and out.contiguous:
+        source = describe(float32, (rows, taken), (taken, 1))
+        result = describe(float32, (rows, features), (features, 1))
+    elif rows < _FEW_ROWS or out.ndim < 2 or not _spans(out, x):
+        return None
+    else:
+        source, result = _wide(x, out.ndim), _wide(out, out.ndim)
+        lead = (1,) * (out.ndim - 2)
+    turned = Layout(float32, (*lead, taken, features), (*lead, *weight.strides[::-1]))
+    given = describe(float32, turned.shape, turned.strides)
+    added = None
+    if bias is not None:
+        added = describe(float32, (*lead, 1, features), (*lead, features, 1))
 
     def primitive(weights: Descriptor) -> Primitive:
         return matmul(source, weights, result, added, post_ops)
@@ -98,7 +139,7 @@ def _linear(
     def prepare(known: Sequence[Any]) -> Kernel | None:
         if known[1] is None:
             return None
-        chosen = primitive(describe(float32, (taken, features), None))
+        chosen = primitive(describe(float32, turned.shape, None))
         kept = packed(chosen, given, address(known[1]))
         return _kernel(lambda: chosen, lambda weight: kept.address, others, released=(1,))
 
@@ -146,13 +187,26 @@ class _Made:
 
 
 def _wide(layout: Layout, ndim: int) -> Descriptor:
-    """Describe an array with axes of size 1 in front, as many as it takes."""
+    """Describe an array with axes of size 1 in front, as many as it takes.
+
+    Along an axis of a batch that is but repeated it has one element too.
+    """
     missing = ndim - layout.ndim
-    strides = (layout.strides[0] * layout.shape[0],) * missing + layout.strides
-    return describe(layout.dtype, (1,) * missing + layout.shape, strides)
+    strides = (layout.size,) * missing + layout.strides
+    shape = [1] * missing + [
+        n if s else 1 for n, s in zip(layout.shape, layout.strides, strict=True)
+    ]
+    single = Layout(layout.dtype, tuple(shape), strides)
+    return describe(layout.dtype, single.shape, single.strides)
 
 
-def _operand(layout: Layout, out: Layout) -> Descriptor | None:
+def _wide_operand(layout: Layout, out: Layout) -> Descriptor | None:
+    """Describe an operand that lies as the result does, is one per feature, or one number."""
+    features = layout.contiguous and layout.size == out.shape[-1] == layout.shape[-1]
+    return _wide(layout, out.ndim) if layout == out or features or layout.size == 1 else None
+
+
+def _row_operand(layout: Layout, out: Layout) -> Descriptor | None:
     """Describe an operand that is one number, one per feature, or of the product's shape."""
     if not layout.contiguous:
         return None

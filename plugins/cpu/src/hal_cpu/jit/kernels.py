@@ -52,7 +52,8 @@ def find_loop(op: Operator, signature: Signature) -> Kernel | None:
 def _flat(signature: Signature) -> bool:
     """Return whether all arrays are of one shape and packed, so that they are one walk."""
     shape = signature.outputs[0].shape
-    return all(x is not None and x.contiguous and x.shape == shape for x in signature.inputs)
+    layouts = (*signature.inputs, *signature.outputs)
+    return all(x is not None and x.contiguous and x.shape == shape for x in layouts)
 
 
 @cache

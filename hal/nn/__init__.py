@@ -60,6 +60,7 @@ from hal.nn.rectifier import (
     selu,
 )
 from hal.nn.resize import interpolate
+from hal.nn.scaled import quantize_float8, scaled_linear
 from hal.nn.transposed import (
     conv_transpose1d,
     conv_transpose2d,
@@ -103,12 +104,14 @@ __all__ = [
     "max_pool3d",
     "mish",
     "prelu",
+    "quantize_float8",
     "quantized_linear",
     "relu",
     "relu6",
     "rms_norm",
     "rotary_embedding",
     "scaled_dot_product_attention",
+    "scaled_linear",
     "selu",
     "sigmoid",
     "silu",

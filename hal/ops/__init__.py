@@ -23,6 +23,7 @@ for _family in (
     "indexing",
     "product",
     "quantization",
+    "scaled",
     "linalg",
     "fourier",
     "sorting",

@@ -192,6 +192,13 @@ def _linear(inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str,
     return _multiplied(product, float(outputs[0].size) if bias else 0.0)
 
 
+def _scaled(inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str, Any]) -> _Work:
+    """Count a product of float8: two scales for each element, and the bias."""
+    found = _linear(inputs[:2], outputs, attributes)
+    bias = len(inputs) > 4 and inputs[4] is not None
+    return found._replace(vector=float(outputs[0].size) * (3 if bias else 2))
+
+
 def _attention(inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str, Any]) -> _Work:
     """Count attention as one kernel: a core keeps the scores of its queries, all keys of them."""
     work = _parts(operators["attention"], inputs, attributes)
@@ -256,6 +263,7 @@ def _fourier(inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str
 _COUNTED: dict[str, Callable[..., _Work]] = {
     "matmul": _matmul,
     "linear": _linear,
+    "scaled_linear": _scaled,
     "attention": _attention,
     "convolution": _convolution,
     "convolution_transpose": _convolution_transpose,

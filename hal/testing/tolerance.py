@@ -52,7 +52,7 @@ _STEPS: dict[str, float] = {
 }  # fmt: skip
 _LINEAR = frozenset(
     {
-        "sum", "mean", "cumulative_sum", "matmul", "linear", "linear_fused",
+        "sum", "mean", "cumulative_sum", "matmul", "linear", "linear_fused", "scaled_linear",
         "convolution", "convolution_fused", "convolution_transpose", "average_pool",
         "adaptive_average_pool",
     }
@@ -194,7 +194,7 @@ def terms(op: Operator, attributes: Mapping[str, Any], inputs: Sequence[Any], ex
     first = inputs[0] if inputs else None
     if first is None:
         return 1
-    if op.name in ("matmul", "linear", "linear_fused", "quantized_linear"):
+    if op.name in ("matmul", "linear", "linear_fused", "quantized_linear", "scaled_linear"):
         return int(max(first.shape[-1], 1))
     if op.name.startswith("convolution"):
         weight = inputs[1].shape

@@ -61,7 +61,8 @@ class Exporter:
             When ONNX has neither a counterpart nor one of what it decomposes into.
         """
         met = [x.dtype for x in inputs if isinstance(x, Value)]
-        like = reduce(promote, met) if met else None
+        numbers = any(isinstance(x, bool | int | float | complex) for x in inputs)
+        like = reduce(promote, met) if met and numbers else None
         values = [x if x is None else self.value(x, like) for x in inputs]
         layouts = [None if x is None else Layout(x.dtype, x.shape) for x in values]
         inference = op.infer(layouts, attributes)

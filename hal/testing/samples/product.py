@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hal.dtypes import DType, int8, uint8
+from hal.dtypes import DType, bfloat16, float16, float32, int8, uint8
 from hal.ops import Operator
+from hal.ops.scaled import FLOAT8, RESULTS
 from hal.testing.sample import Input, Sample, sampler
 from hal.testing.values import integers, positive, small
 
@@ -78,6 +79,39 @@ def quantized_linear(op: Operator, dtype: DType) -> Iterator[Sample]:
         yield Sample(full, attributes, f"{codes.name}, both", layouts=bits == 4)
     large = _quantized((33,), 129, 256, 64, 4, uint8)
     yield Sample(large, {"bits": 4, "group_size": 64}, large=True)
+
+
+@sampler("scaled_linear")
+def scaled_linear(op: Operator, dtype: DType) -> Iterator[Sample]:
+    """Yield every pair of float8 and every result, with scales for rows and for all of them."""
+    for lead, rows, columns in (
+        ((3,), 4, 8), ((16,), 32, 48), ((2, 5), 16, 32), ((), 3, 9), ((0,), 2, 4), ((2,), 3, 0),
+        ((2,), 0, 3), ((1,), 1, 1),
+    ):  # fmt: skip
+        for by_row in (False, True):
+            given = _scaled(lead, rows, columns, by_row, by_row, dtype)
+            yield Sample(given, note="scales of rows" if by_row else "")
+    for weight in FLOAT8:
+        for result in RESULTS:
+            given = _scaled((17,), 48, 64, result is bfloat16, result is float16, weight)
+            bias = Input((48,), dtype=result)
+            yield Sample(given, {"dtype": result}, f"by {weight}")
+            yield Sample((*given, bias), {"dtype": result}, f"by {weight}, bias")
+    full = (*_scaled((5, 3), 16, 32, True, True, dtype), Input((16,), dtype=float16))
+    yield Sample(full, {"dtype": float16}, layouts=True)
+    large = _scaled((65,), 144, 256, False, False, dtype)
+    yield Sample(large, {"dtype": bfloat16}, large=True)
+
+
+def _scaled(
+    lead: Shape, rows: int, columns: int, by_row: bool, by_column: bool, weight: DType
+) -> tuple[Input, Input, Input, Input]:
+    return (
+        Input((*lead, columns)),
+        Input((rows, columns), dtype=weight),
+        Input((*lead, 1) if by_row else (), positive, float32),
+        Input((rows, 1) if by_column else (), positive, float32),
+    )
 
 
 def _quantized(

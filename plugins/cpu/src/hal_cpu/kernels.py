@@ -27,7 +27,7 @@ _HOLDS_GIL = 500
 
 # Without a loop of their own these are better written out: of a layer with quantised weights, a
 # program then calculates the weights once.
-_WRITTEN_OUT = ("fused", "quantized_linear")
+_WRITTEN_OUT = ("fused", "quantized_linear", "scaled_linear")
 
 # NumPy reports overflow, division by zero and the like as warnings; a device does not. Calling
 # through a context in which they are off is ten times quicker than numpy.errstate. One context

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import hal
-from hal.plugin import Devices, hookimpl, register, unregister
+from hal.ops import evaluate_reference, operators
+from hal.plugin import Devices, Layout, Signature, hookimpl, register, unregister
+from hal.testing.freedom import settled
+from hal.testing.sample import samples_of
+from hal.testing.tolerance import bound, difference
+from hal_cuda.array import Array, Borrowed
 from hal_cuda.backend import CudaBackend
+from hal_cuda.kernels import find_kernel
 from hal_cuda.runtime import CudaRuntime
 from hal_cuda.standin import StandinDriver, compiler, standin_devices
 
@@ -51,3 +58,106 @@ def driver(standin):
     yield found
     found.failure = None
     standin.lost = None
+
+
+class CarryOut:
+    """Runs the plugin's kernel for a call in the stand-in's memory.
+
+    What it asks of the vendor's libraries, a test's own ones carry out with NumPy there.
+
+    Attributes
+    ----------
+    streams : dict
+        Each stream by the number that a library is given.
+    """
+
+    def __init__(self, driver, monkeypatch):
+        self.driver = driver
+        self.streams = {}
+        self._patch = monkeypatch.setattr
+        self._kept = []
+
+    def __call__(self, name, arrays, attributes=None, behind=0, **having):
+        """Return the results, None where there is no kernel.
+
+        Parameters
+        ----------
+        behind : int
+            How many bytes behind an alignment of 64 every array lies.
+        having : object
+            What the driver has: libraries, a capability.
+        """
+        for what, value in having.items():
+            self._patch(self.driver, what, value)
+        self._patch(self.driver, "workspace", lambda stream, nbytes: 0x9000)
+        layouts = [None if a is None else layout_of(a) for a in arrays]
+        op = operators[name]
+        inference = op.infer(layouts, attributes or {})
+        outputs = tuple(Layout(*out) for out in inference.outputs)
+        signature = Signature(tuple(layouts), outputs, inference.attributes)
+        kernel = find_kernel(self.driver, op, signature)
+        if kernel is None:
+            return None
+        inputs = [None if a is None else self._placed(a, behind)[1] for a in arrays]
+        filled = [np.full(x.shape, 7).astype(x.dtype.numpy) for x in outputs]
+        hosts, written = zip(*[self._placed(a, behind) for a in filled], strict=True)
+        stream = self.driver.stream()
+        stream.handle = stream.address
+        self.streams[stream.address] = stream
+        kernel.into(stream, list(written), inputs)
+        self.driver.synchronize(stream)
+        assert self.driver.memory_stats().allocations == 0, "scratch memory is given back"
+        return hosts[0] if len(hosts) == 1 else hosts
+
+    def _placed(self, array, behind):
+        """Return a copy of an array at such an address, and as the plugin sees it."""
+        room = np.zeros(array.nbytes + 128, np.uint8)
+        self._kept.append(room)
+        start = -room.ctypes.data % 64 + behind
+        host = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+        host[...] = array
+        x = layout_of(host)
+        return host, Array(Borrowed(host.ctypes.data, array.nbytes), x.dtype, x.shape, x.strides, 0)
+
+
+def layout_of(array):
+    """Return a packed array's layout."""
+    return Layout(hal.dtypes.as_dtype(array.dtype), array.shape)
+
+
+@pytest.fixture(scope="session")
+def apart():
+    """A stand-in's driver that no device of hal has, so that all memory it counts is a kernel's."""
+    if compiler() is None:
+        pytest.skip("the stand-in needs a C++ compiler, and there is none")
+    return StandinDriver()
+
+
+@pytest.fixture
+def carry_out(apart, monkeypatch):
+    """Runs the plugin's kernel for a call in the stand-in's memory."""
+    return CarryOut(apart, monkeypatch)
+
+
+@pytest.fixture
+def try_samples(carry_out):
+    """Tries an operator with the conformance kit's samples, by its rules for results."""
+
+    def run(name, dtype, behind=0, **having):
+        op, source = operators[name], np.random.default_rng(3)
+        for sample in samples_of(op, dtype):
+            arrays = [None if i is None else np.asarray(i.values(source, i.shape, i.of(dtype)))
+                      for i in sample.inputs]  # fmt: skip
+            attributes = dict(sample.attributes)
+            found = carry_out(name, arrays, attributes, behind, **having)
+            assert found is not None, f"no kernel for {sample}"
+            wanted = evaluate_reference(op, arrays, attributes)
+            both = [x if isinstance(x, tuple) else (x,) for x in (found, wanted)]
+            inference = op.infer([layout_of(a) for a in arrays], attributes)
+            for a, b in zip(*[settled(name, arrays, x) for x in both], strict=True):
+                kind = hal.dtypes.as_dtype(b.dtype)
+                allowed = bound(op, inference.attributes, arrays, b, kind)
+                problem = difference(a, b, allowed, zeros=False)
+                assert problem is None, f"{sample}: {problem}"
+
+    return run

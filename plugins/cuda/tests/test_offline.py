@@ -29,6 +29,15 @@ def test_each_kernel_is_said_to_be_the_librarys_or_the_plugins_own():
     assert "own kernel" in offered("softmax", matrix(3, 4), axis=1).detail
 
 
+def test_float8_is_multiplied_by_the_chips_that_can():
+    one = matrix(dtype=hal.float32)
+    given = [matrix(3, 32, dtype=hal.float8_e4m3fn), matrix(16, 32, dtype=hal.float8_e4m3fn)]
+    for architecture, served in (("sm_80", None), ("sm_89", "cuBLASLt"), ("sm_100", "cuBLASLt")):
+        found = offered("scaled_linear", *given, one, one, architecture=architecture)
+        assert found.native == (served is not None)
+        assert served is None or found.detail == served
+
+
 def test_what_the_plugin_has_no_kernel_for_is_said_to_be_missing():
     found = offered("cholesky", matrix(4, 4, dtype=hal.float32))
     assert not found.native

@@ -31,6 +31,7 @@ __all__ = [
     "Problem",
     "Product",
     "describe",
+    "describe_scaled",
     "load",
 ]
 
@@ -61,6 +62,8 @@ _TYPES = {
     dtypes.complex128: ("CUDA_C_64F", "CUDA_C_64F", "COMPUTE_64F", {}),
 }
 
+_FLOAT8 = {dtypes.float8_e4m3fn: "CUDA_R_8F_E4M3", dtypes.float8_e5m2: "CUDA_R_8F_E5M2"}
+
 
 class Operand(NamedTuple):
     """A column-major matrix as the library sees it.
@@ -87,8 +90,10 @@ class Call(NamedTuple):
 
     Attributes
     ----------
-    element, scale, compute : str
-        The library's names of the types.
+    elements : tuple of str
+        The library's names of the types of first, second and result.
+    scale, compute : str
+        Its names of the types of the sum and of the calculation.
     first, second, result : Operand
     batch : int
     offsets : tuple of tuple of int
@@ -97,9 +102,11 @@ class Call(NamedTuple):
     bias : bool
     activation : str
         What is applied to the result: ``"RELU"``, ``"GELU"`` (by tanh), or nothing.
+    scaling : str
+        How operands of float8 are scaled: the library's name, or nothing.
     """
 
-    element: str
+    elements: tuple[str, str, str]
     scale: str
     compute: str
     first: Operand
@@ -109,6 +116,7 @@ class Call(NamedTuple):
     offsets: tuple[tuple[int, ...], ...]
     bias: bool
     activation: str = ""
+    scaling: str = ""
 
     @property
     def epilogue(self) -> str:
@@ -147,7 +155,53 @@ def describe(
         return None
     result = Operand(problem.columns, problem.rows, problem.columns, False, result_step)
     compute = faster.get(precision, compute)
-    return Call(element, scale, compute, first, second, result, batch, offsets, bias, activation)
+    kinds = (element, element, element)
+    return Call(kinds, scale, compute, first, second, result, batch, offsets, bias, activation)
+
+
+def describe_scaled(
+    rows: int,
+    columns: int,
+    depth: int,
+    given: tuple[DType, DType, DType],
+    scaling: str,
+    bias: bool,
+) -> Call | None:
+    """Return the descriptors of a product of float8, packed, or None when cuBLASLt has none.
+
+    It takes the weight transposed and the other not, sizes that are multiples of 16, and any pair
+    of dtypes but two of float8_e5m2.
+
+    Parameters
+    ----------
+    rows, columns, depth : int
+        A weight has shape (columns, depth).
+    given : tuple of DType
+        Of left, right and result.
+    scaling : str
+        ``"SCALAR_32F"``, ``"OUTER_VEC_32F"``, or nothing.
+    bias : bool
+        Of the result's dtype.
+
+    Examples
+    --------
+    >>> import hal
+    >>> kinds = hal.float8_e4m3fn, hal.float8_e5m2, hal.float16
+    >>> describe_scaled(3, 32, 16, kinds, "SCALAR_32F", False).elements
+    ('CUDA_R_8F_E5M2', 'CUDA_R_8F_E4M3', 'CUDA_R_16F')
+    >>> describe_scaled(3, 30, 16, kinds, "SCALAR_32F", False)
+    """
+    left, right, result = given
+    if left is right is dtypes.float8_e5m2 or 0 in (rows, columns, depth):
+        return None
+    if columns % ALIGNMENT or depth % ALIGNMENT:
+        return None
+    kind, scale, compute, _ = _TYPES[result]
+    first = Operand(depth, columns, depth, True, 0)
+    second = Operand(depth, rows, depth, False, 0)
+    out = Operand(columns, rows, columns, False, 0)
+    kinds, offsets = (_FLOAT8[right], _FLOAT8[left], kind), ((0, 0, 0),)
+    return Call(kinds, scale, compute, first, second, out, 1, offsets, bias, scaling=scaling)
 
 
 def _operand(rows: int, columns: int, strides: Sequence[int], step: int) -> Operand | None:
@@ -224,8 +278,13 @@ class Product:
         self._set(names.EPILOGUE, ctypes.c_int32(int(epilogue)))
         if call.bias:  # The choice of an algorithm asks for it; start() gives the real one.
             self._set(names.BIAS_POINTER, ctypes.c_uint64(16 * ALIGNMENT))
-        element = int(getattr(data, call.element))
-        self._layouts = [self._layout(element, x) for x in (call.first, call.second, call.result)]
+        if call.scaling:
+            mode = ctypes.c_int32(int(getattr(api.MatmulMatrixScale, call.scaling)))
+            self._set(names.A_SCALE_MODE, mode)
+            self._set(names.B_SCALE_MODE, mode)
+            self._set_scales(16 * ALIGNMENT, 16 * ALIGNMENT)
+        operands = zip(call.elements, (call.first, call.second, call.result), strict=True)
+        self._layouts = [self._layout(int(getattr(data, kind)), x) for kind, x in operands]
         self._one, self._zero = _numbers(call.scale)
         self._algorithm = np.zeros(1, api.matmul_heuristic_result_dtype)
 
@@ -233,6 +292,11 @@ class Product:
         self._api.matmul_desc_set_attribute(
             self._description, int(name), ctypes.addressof(value), ctypes.sizeof(value)
         )
+
+    def _set_scales(self, left: int, right: int) -> None:
+        names = self._api.MatmulDescAttribute
+        self._set(names.A_SCALE_POINTER, ctypes.c_uint64(right))
+        self._set(names.B_SCALE_POINTER, ctypes.c_uint64(left))
 
     def _layout(self, element: int, operand: Operand) -> Any:
         api = self._api
@@ -277,8 +341,18 @@ class Product:
             api.matmul_preference_destroy(preference)
         return count.value > 0
 
-    def start(self, stream: Any, workspace: int, pointers: Sequence[int], size: int) -> None:
-        """Enqueue the product; pointers are of result, left, right and bias (or 0)."""
+    def start(
+        self,
+        stream: Any,
+        workspace: int,
+        pointers: Sequence[int],
+        size: int,
+        scales: tuple[int, int] = (0, 0),
+    ) -> None:
+        """Enqueue the product; pointers are of result, left, right and bias (or 0).
+
+        Scales are pointers to those of left and right, where the call has any.
+        """
         api, call = self._api, self._call
         out, left, right, bias = pointers
         first, second, result = self._layouts
@@ -286,9 +360,11 @@ class Product:
         algorithm = self._algorithm.ctypes.data
         handle = int(stream.handle)
         try:
-            with self._lock:  # The bias belongs to the descriptor.
+            with self._lock:  # The bias and the scales belong to the descriptor.
                 if call.bias:
                     self._set(api.MatmulDescAttribute.BIAS_POINTER, ctypes.c_uint64(bias))
+                if call.scaling:
+                    self._set_scales(*scales)
                 for to, a, b in call.offsets:
                     d = out + to * size
                     api.matmul(

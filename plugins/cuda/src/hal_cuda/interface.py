@@ -23,10 +23,13 @@ class Driver(Protocol):
     ----------
     index : int
     multiprocessors : int
+    capability : tuple of int
+        The compute capability, such as ``(9, 0)``.
     """
 
     index: int
     multiprocessors: int
+    capability: tuple[int, ...]
 
     def products(self) -> CublasLt | None:
         """Return the vendor's library of products, or None without it."""

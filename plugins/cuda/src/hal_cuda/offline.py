@@ -29,13 +29,14 @@ def offer(architecture: str, op: Operator, signature: Signature) -> Offer | None
     Offer(native=True, detail='own kernel, compiled by NVRTC', refused=False)
     """
     found = re.fullmatch(r"sm_(\d+)(\d)", architecture)
-    if found is None or (int(found[1]), int(found[2])) < MINIMUM_CAPABILITY:
+    capability = (0, 0) if found is None else (int(found[1]), int(found[2]))
+    if capability < MINIMUM_CAPABILITY:
         return None
     layouts = (*signature.inputs, *signature.outputs)
     for dtype in {x.dtype for x in layouts if x is not None}:
         if dtype not in SUPPORTED:
             return Offer(False, f"tensors on the device cannot have dtype {dtype}")
-    paper = _Paper()
+    paper = _Paper(capability)
     if find_kernel(cast(Driver, paper), op, signature) is None:
         return Offer(False, f"{op.name} has no kernel for these dtypes and layouts")
     return Offer(True, paper.served)
@@ -47,7 +48,8 @@ class _Paper:
     index = 0
     multiprocessors = 1
 
-    def __init__(self) -> None:
+    def __init__(self, capability: tuple[int, int]) -> None:
+        self.capability = capability
         self.served = "own kernel, compiled by NVRTC"
 
     def products(self) -> Any:

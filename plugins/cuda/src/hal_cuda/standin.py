@@ -25,6 +25,7 @@ import numpy as np
 from hal.errors import DeviceError, DeviceLost, OutOfMemory
 from hal.plugin import DeviceInfo, Devices, MemoryStats
 from hal_cuda.launch import Arguments
+from hal_cuda.probe import MINIMUM_CAPABILITY
 from hal_cuda.source import BLOCK, Source, bundle
 from hal_cuda.standin_order import StandinEvent, StandinStream, Work
 from hal_cuda.types import SUPPORTED
@@ -132,6 +133,7 @@ class StandinDriver:
 
     index = 0
     multiprocessors = 2
+    capability: tuple[int, ...] = MINIMUM_CAPABILITY
 
     def __init__(self, total: int = TOTAL) -> None:
         self.total = total

@@ -59,5 +59,9 @@ def test_what_needs_a_gpu_passes_on_the_vendors_packages(libcuda):
     assert "needs a GPU" not in said
 
 
+def test_the_libraries_that_are_installed_take_what_they_are_asked(libcuda):
+    run(libcuda, HERE / "test_packages.py")
+
+
 def test_the_driver_is_used_as_it_wants_to_be(libcuda):
     assert "9 passed" in run(libcuda, HERE / "test_on_libcuda.py")

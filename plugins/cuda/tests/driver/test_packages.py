@@ -12,7 +12,7 @@ import hal
 from hal.ops import operators
 from hal.plugin import Layout, Signature
 from hal_cuda.collectives import NcclCommunicator
-from hal_cuda.cublaslt import CublasLt, describe
+from hal_cuda.cublaslt import CublasLt, describe, describe_scaled
 from hal_cuda.cudnn import Cudnn, network
 from hal_cuda.problem import problem
 
@@ -91,6 +91,37 @@ def test_cublaslt_knows_the_epilogues(products, activation, bias):
     found = problem(operators["linear"], signature)
     call = describe(found, hal.float16, "highest", bias, activation)
     assert products.product(call) is not None
+
+
+@pytest.mark.parametrize("scaling", ["SCALAR_32F", "OUTER_VEC_32F", ""])
+@pytest.mark.parametrize("result", [hal.float32, hal.float16, hal.bfloat16], ids=str)
+@pytest.mark.parametrize("weight", [hal.float8_e4m3fn, hal.float8_e5m2], ids=str)
+def test_cublaslt_takes_the_descriptors_of_float8(products, weight, result, scaling):
+    kinds = (hal.float8_e4m3fn, weight, result)
+    call = describe_scaled(5, 32, 48, kinds, scaling, result is not hal.float32)
+    made = products.product(call)
+    products.api.started.clear()
+    pointers = (0x100, 0x200, 0x300, 0x400)
+    made.start(SimpleNamespace(handle=7), 0x9000, pointers, 1, (0x500, 0x600))
+    assert len(products.api.started) == 1
+    read = products.api.MatmulDescAttribute
+    told = {n: attribute(products.api, made._description, read[n], 8 if "P" in n else 4)
+            for n in ("A_SCALE_POINTER", "B_SCALE_POINTER", "A_SCALE_MODE", "B_SCALE_MODE")
+            }  # fmt: skip
+    mode = int(products.api.MatmulMatrixScale[scaling or "SCALAR_32F"])
+    assert told["A_SCALE_MODE"] == told["B_SCALE_MODE"] == mode
+    wanted = (0x600, 0x500) if scaling else (0, 0)
+    assert (told["A_SCALE_POINTER"], told["B_SCALE_POINTER"]) == wanted, "the weight comes first"
+
+
+def attribute(api, description, name, size):
+    """Return what the real library keeps in a product's description."""
+    value, written = ctypes.c_uint64(0), ctypes.c_size_t(0)
+    api.matmul_desc_get_attribute(
+        description, int(name), ctypes.addressof(value), size, ctypes.addressof(written)
+    )
+    assert written.value == size
+    return value.value
 
 
 # cuDNN: its graphs are described and validated by the real front end.

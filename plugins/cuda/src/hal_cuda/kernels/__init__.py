@@ -16,6 +16,7 @@ from hal_cuda.kernels.product import product
 from hal_cuda.kernels.quantized import quantized
 from hal_cuda.kernels.reduction import reduction
 from hal_cuda.kernels.rows import batch_norm, rows
+from hal_cuda.kernels.scaled import scaled
 from hal_cuda.kernels.scan import nonzero, scan
 from hal_cuda.kernels.sorting import argsort
 
@@ -25,7 +26,18 @@ if TYPE_CHECKING:
 __all__ = ["find_kernel"]
 
 _SINGLE = {"argsort": argsort, "batch_norm": batch_norm, "nonzero": nonzero}
-_FAMILIES = (movement, reduction, product, rows, indexing, scan, network, attention, quantized)
+_FAMILIES = (
+    movement,
+    reduction,
+    product,
+    rows,
+    indexing,
+    scan,
+    network,
+    attention,
+    quantized,
+    scaled,
+)
 
 
 def find_kernel(driver: Driver, op: Operator, signature: Signature) -> Kernel | None:

@@ -8,14 +8,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import scipy.special
 
 from hal.ops import Operator
 from hal.plugin import Kernel, Signature
 from hal_cpu.attention import find_attention
 from hal_cpu.convolutions import find_convolution
 from hal_cpu.jit import find_loop
-from hal_cpu.layers import Run, find_layer
+from hal_cpu.layers import Run, erf, find_layer
 from hal_cpu.pools import find_pool
 from hal_cpu.products import find_product, wants_packed
 from hal_cpu.writers import Write, find_writer
@@ -77,7 +76,6 @@ UFUNCS: dict[str, np.ufunc] = {
     "asinh": np.arcsinh,
     "acosh": np.arccosh,
     "atanh": np.arctanh,
-    "erf": scipy.special.erf,
     "equal": np.equal,
     "not_equal": np.not_equal,
     "less": np.less,
@@ -128,7 +126,7 @@ def _find_other(op: Operator, signature: Signature) -> Kernel | None:
     compiled = find_loop(op, signature)
     if compiled is not None or op.name in _WRITTEN_OUT:
         return compiled
-    ufunc = UFUNCS.get(op.name)
+    ufunc = erf() if op.name == "erf" else UFUNCS.get(op.name)
     if ufunc is not None and _fits(op, ufunc, signature):
         return _ufunc_kernel(ufunc, signature)
     if op.name == "copy":

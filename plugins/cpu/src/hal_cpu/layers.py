@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
-import scipy.special
 
 from hal.dtypes import float32, float64
 from hal.plugin import Signature
 
-__all__ = ["find_layer"]
+__all__ = ["erf", "find_layer"]
 
 Run = Callable[..., None]
 """``run(out, *inputs)`` writes the result into ``out``."""
@@ -34,9 +34,17 @@ def find_layer(name: str, signature: Signature) -> Run | None:
     return make(signature) if plain else None
 
 
+@cache
+def erf() -> Any:
+    """Return SciPy's function. SciPy is imported when it is wanted: it takes a quarter second."""
+    from scipy import special
+
+    return special.erf
+
+
 def _erf(signature: Signature) -> Run:
     def run(out: Any, x: Any) -> None:
-        out[...] = scipy.special.erf(x if x.dtype.itemsize >= 4 else x.astype(np.float32))
+        out[...] = erf()(x if x.dtype.itemsize >= 4 else x.astype(np.float32))
 
     return run
 
@@ -50,7 +58,7 @@ def _gelu(signature: Signature) -> Run:
         result = np.empty(x.shape, np.float32) if scratch else out
         if exact:
             np.multiply(x, math.sqrt(0.5), out=result)
-            scipy.special.erf(result, out=result)
+            erf()(result, out=result)
         else:
             np.multiply(x, x, out=result)
             result *= 0.044715

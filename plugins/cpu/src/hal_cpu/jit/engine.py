@@ -1,4 +1,4 @@
-"""Compiles LLVM code for this processor, and keeps what was compiled on disk."""
+"""Makes functions of LLVM code, compiled for this processor once and kept on disk."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from importlib import metadata
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-import llvmlite
-import llvmlite.binding as llvm
-
 from hal_cpu.dnn import together
+from hal_cpu.jit.loader import NotLoadable, load_object
 from hal_cpu.team import symbols, with_team
 from hal_cpu.threads import share, thread_count
 
@@ -24,7 +24,11 @@ __all__ = ["Loop", "cache_directory", "compile_loop"]
 _DIGEST = hashlib.sha256().digest_size
 _lock = threading.Lock()
 _loops: dict[str, Loop] = {}
-_engines: list[Any] = []
+# What /proc/cpuinfo says of a processor that does not change.
+_IDENTITY = {
+    "vendor_id", "cpu family", "model", "model name", "stepping", "flags",
+    "CPU implementer", "CPU architecture", "CPU variant", "CPU part", "CPU revision", "Features",
+}  # fmt: skip
 
 
 class Loop:
@@ -38,9 +42,10 @@ class Loop:
         ``team(extent, size, threads, arrays...)``, where there is a team of threads.
     """
 
-    __slots__ = ("run", "team")
+    __slots__ = ("_code", "run", "team")
 
-    def __init__(self, run: Any, team: Any) -> None:
+    def __init__(self, code: Any, run: Any, team: Any) -> None:
+        self._code = code  # The functions' memory is its.
         self.run = run
         self.team = team
 
@@ -66,35 +71,36 @@ def compile_loop(text: str, arrays: int) -> Loop:
         How many pointers the function takes after ``begin``, ``end`` and ``size``.
     """
     with _lock:
-        if text in _loops:
-            return _loops[text]
-        machine = _machine()
-        together = symbols()
-        if together is not None:
-            for symbol, place in together.items():
-                llvm.add_symbol(symbol, place)
-        whole = text if together is None else with_team(text, arrays)
-        name = hashlib.sha256(f"{whole}{_processor()}".encode()).hexdigest()
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-        path = cache_directory() / f"{name}.o"
-        code = _read(path)
-        if code is None:
-            module = llvm.parse_assembly(whole)
-            module.verify()
-            _optimise(module, machine)
-            code = machine.emit_object(module)
-            _write(path, code)
-        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-        engine.finalize_object()
-        _engines.append(engine)  # its memory is the code's
-        numbers, pointers = [ctypes.c_int64] * 3, [ctypes.c_void_p] * arrays
-        run = ctypes.CFUNCTYPE(None, *numbers, *pointers)(engine.get_function_address("loop"))
-        team = None
-        if together is not None:
-            kind = ctypes.CFUNCTYPE(None, *numbers[:2], ctypes.c_int, *pointers)
-            team = kind(engine.get_function_address("team"))
-        _loops[text] = Loop(run, team)
+        if text not in _loops:
+            _loops[text] = _compiled(text, arrays)
         return _loops[text]
+
+
+def _compiled(text: str, arrays: int) -> Loop:
+    openmp = symbols()
+    whole = text if openmp is None else with_team(text, arrays)
+    name = hashlib.sha256(f"{whole}{_processor()}".encode()).hexdigest()
+    path = cache_directory() / f"{name}.o"
+    code = _read(path)
+    if code is None:
+        from hal_cpu.jit.compiler import compiled
+
+        code = compiled(whole)
+        _write(path, code)
+    names = ("loop",) if openmp is None else ("loop", "team")
+    try:
+        keeper, places = load_object(code, openmp or {}, names)
+    except NotLoadable:
+        from hal_cpu.jit.compiler import loaded
+
+        keeper, places = loaded(code, openmp or {}, names)
+    numbers, pointers = [ctypes.c_int64] * 3, [ctypes.c_void_p] * arrays
+    run = ctypes.CFUNCTYPE(None, *numbers, *pointers)(places[0])
+    team = None
+    if openmp is not None:
+        kind = ctypes.CFUNCTYPE(None, *numbers[:2], ctypes.c_int, *pointers)
+        team = kind(places[1])
+    return Loop(keeper, run, team)
 
 
 def cache_directory() -> Path:
@@ -108,29 +114,19 @@ def cache_directory() -> Path:
 
 @cache
 def _processor() -> str:
-    features = ",".join(sorted(f for f, there in llvm.get_host_cpu_features().items() if there))
-    return f"{llvm.get_host_cpu_name()} {features} llvmlite {llvmlite.__version__}"
+    """Return what compiled code depends on: the processor, and who compiled how."""
+    compiler = f"llvmlite {metadata.version('llvmlite')} small pic"
+    try:
+        with open("/proc/cpuinfo") as file:
+            lines = list(takewhile(str.strip, file))
+    except OSError:
+        lines = []
+    known = [line for line in lines if line.partition(":")[0].strip() in _IDENTITY]
+    if not known:
+        from hal_cpu.jit.compiler import processor
 
-
-@cache
-def _machine() -> Any:
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    features = llvm.get_host_cpu_features().flatten()
-    target = llvm.Target.from_default_triple()
-    return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=features, opt=3, jit=True
-    )
-
-
-def _optimise(module: Any, machine: Any) -> None:
-    options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = True
-    options.loop_unrolling = True
-    options.slp_vectorization = True
-    llvm.create_pass_builder(machine, options).getModulePassManager().run(
-        module, llvm.create_pass_builder(machine, options)
-    )
+        known = [processor()]
+    return "".join([*known, compiler])
 
 
 def _read(path: Path) -> bytes | None:

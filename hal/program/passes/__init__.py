@@ -3,7 +3,7 @@
 from hal.program.passes.attention import find_attention
 from hal.program.passes.channels import lay_channels_last
 from hal.program.passes.common import common_subexpressions
-from hal.program.passes.convolutions import fold_padding, fold_scales
+from hal.program.passes.convolutions import fold_padding
 from hal.program.passes.copies import keep_order, read_in_place, write_in_place
 from hal.program.passes.dead import dead_code
 from hal.program.passes.epilogues import fuse_epilogues
@@ -18,6 +18,7 @@ from hal.program.passes.products import (
     name_linears,
     split_biases,
 )
+from hal.program.passes.scales import fold_scales, spread_norms
 
 __all__ = [
     "common_subexpressions",
@@ -40,5 +41,6 @@ __all__ = [
     "optimize",
     "read_in_place",
     "split_biases",
+    "spread_norms",
     "write_in_place",
 ]

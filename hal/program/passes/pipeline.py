@@ -7,7 +7,7 @@ from hal.plugin import Program
 from hal.program.passes.attention import find_attention
 from hal.program.passes.channels import lay_channels_last
 from hal.program.passes.common import common_subexpressions
-from hal.program.passes.convolutions import fold_padding, fold_scales
+from hal.program.passes.convolutions import fold_padding
 from hal.program.passes.copies import keep_order, read_in_place, write_in_place
 from hal.program.passes.dead import dead_code
 from hal.program.passes.epilogues import fuse_epilogues
@@ -21,6 +21,7 @@ from hal.program.passes.products import (
     name_linears,
     split_biases,
 )
+from hal.program.passes.scales import fold_scales, spread_norms
 
 __all__ = ["optimize"]
 
@@ -41,11 +42,12 @@ def optimize(program: Program, device: Device) -> Program:
     program = dead_code(program)
     program = fold_constants(program, device)
     program = common_subexpressions(program)
-    program = fold_scales(fold_padding(program, device), device)
+    program = fold_padding(program, device)
     program = find_norms(expand_powers(program, device), device)
     program = find_gelu(find_softmax(program, device), device)
     program = read_in_place(find_attention(program, device), device)
-    program = join_biases(name_linears(program, device))
+    program = fold_scales(join_biases(name_linears(program, device)), device)
+    program = spread_norms(program, device)
     program = merge_linears(program, device)
     program = split_biases(program, device)
     program = keep_order(fuse_elementwise(program, device), device)

@@ -21,6 +21,7 @@ from hal.cli.output import amount, console, print_json, progress, remark, table
 from hal.device import Device, Event
 from hal.errors import Unsupported, ValueRangeError
 from hal.onnx import load
+from hal.precision import precision
 from hal.report import report, reset_report
 from hal.tensor import Tensor
 from hal.tools.inputs import draw_inputs, read_inputs, read_sizes
@@ -46,7 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="NAME", help="the device, such as cpu:0")
     parser.add_argument("--repeat", type=int, default=10, metavar="N", help="timed runs (10)")
     parser.add_argument("--precision", choices=("highest", "high", "medium"), default="highest")
-    parser.add_argument("--compile", action="store_true", help="run it as a compiled program")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--compile", action="store_const", const=True, default=None,
+        help="insist on running it as a compiled program",
+    )  # fmt: skip
+    how.add_argument(
+        "--eager", dest="compile", action="store_const", const=False, help="run it node by node"
+    )
     parser.add_argument("--profile", metavar="FILE", help="write a trace of every call")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random inputs (0)")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -61,7 +69,8 @@ def run(arguments: argparse.Namespace) -> None:
     sizes = read_sizes(session.inputs, arguments.size)
     inputs = draw_inputs(session.inputs, given, sizes, arguments.seed)
     options = {"precision": arguments.precision}
-    outputs = session.run(inputs, **options)
+    with precision(arguments.precision):
+        session.prepare(inputs)
     session.device.synchronize()
     reset_report()
     seconds = []

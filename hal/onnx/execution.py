@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hal.device import Device, traced
-from hal.errors import DeviceError, HalError, ModelError, Unsupported
+from hal.errors import DeviceError, HalError, ModelError, TraceError, Unsupported
 from hal.onnx.context import Context
 from hal.onnx.graph import Graph, Step
 from hal.onnx.limits import Limits
@@ -158,8 +158,9 @@ class Run:
 
     def _named(self, step: Step, scope: _Scope) -> Sequence[Any]:
         """Run a node, under its name where a profile runs or a program is traced."""
-        recorder = current_recorder()
-        if step.body is not None or (recorder is None and not traced(self.device)):
+        tracing = traced(self.device)
+        recorder = None if tracing else current_recorder()
+        if step.body is not None or (recorder is None and not tracing):
             return self.step(step, scope)
         name = step.name or next(iter(filter(None, step.outputs)), "")
 
@@ -177,7 +178,7 @@ class Run:
 
         Raises
         ------
-        ModelError, Unsupported, DeviceError
+        ModelError, Unsupported, TraceError, DeviceError
             Named after the node.
         """
         values = [None if not name else scope.find(name) for name in step.inputs]
@@ -186,8 +187,8 @@ class Run:
         except DeviceError as error:
             error.add_note(f"while running {step}")
             raise
-        except Unsupported as error:
-            raise Unsupported(f"{step}: {error}") from error
+        except (Unsupported, TraceError) as error:
+            raise type(error)(f"{step}: {error}") from error
         except HalError as error:
             raise ModelError(f"{step}: {error}") from error
         # An operator's function may stumble over inputs that no type of ONNX allows.

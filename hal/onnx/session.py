@@ -12,18 +12,15 @@ from hal.onnx.execution import Observer, Run
 from hal.onnx.folding import changes, fold_constants
 from hal.onnx.graph import Builder
 from hal.onnx.limits import Limits
+from hal.onnx.programs import Programs
 from hal.onnx.reading import check_model, damage, read_model, without_weights
 from hal.onnx.types import ValueType, checked, value_type
 from hal.onnx.values import is_text, to_device
 from hal.precision import precision as precision_level
 from hal.profiling import Profile
-from hal.program import compile as compile_function
 from hal.stream import Stream
 
 __all__ = ["Session", "load"]
-
-
-_SHAPES = 32
 
 
 class Session:
@@ -47,7 +44,7 @@ class Session:
         device: Any,
         limits: Limits,
         check: bool,
-        compile: bool,
+        compile: bool | None,
         observer: Observer | None,
     ) -> None:
         if compile and observer is not None:
@@ -70,14 +67,24 @@ class Session:
                 self.model = without_weights(self.model)
         self._declared = declared
         fold_constants(self._graph, Run(self.device, limits, observer), set(declared))
-        self._compiled: Any = None
-        if compile:
-            if any(map(changes, self._graph.steps)):
-                raise Unsupported(
-                    "the model draws random numbers, which a compiled program would repeat; load "
-                    "it without compile"
-                )
-            self._compiled = compile_function(self._calculate, device=self.device, limit=_SHAPES)
+        self._programs = Programs(self._calculate, self.device, always=bool(compile))
+        if any(map(changes, self._graph.steps)):
+            why = "the model draws random numbers, which a compiled program would repeat"
+            if compile:
+                raise Unsupported(f"{why}; load it without compile")
+            self._programs.give_up(why)
+        elif observer is not None:
+            self._programs.give_up("an observer sees each node run")
+        elif compile is False:
+            self._programs.give_up("asked for")
+
+    @property
+    def eager(self) -> str:
+        """Why the model runs node by node; empty where it runs as a program.
+
+        Known from the second call on: the first runs node by node unless ``compile=True``.
+        """
+        return self._programs.obstacle
 
     def __call__(self, **inputs: Any) -> dict[str, Any]:
         """Run the model on inputs given by name; see :meth:`run`."""
@@ -142,6 +149,38 @@ class Session:
         """How many nodes a run takes, those of branches, loops and functions left out."""
         return len(self._graph.steps)
 
+    def prepare(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the model as quick as it gets for inputs of these shapes and dtypes, by running it.
+
+        Parameters
+        ----------
+        inputs : mapping
+            As for :meth:`run`.
+
+        Returns
+        -------
+        dict
+            The inputs, on the session's device.
+
+        Examples
+        --------
+        >>> import hal.onnx, numpy as np
+        >>> from onnx import parser
+        >>> model = parser.parse_model('''
+        ...     <ir_version: 10, opset_import: ["" : 22]>
+        ...     double (float[n] x) => (float[n] y) { y = Add(x, x) }
+        ... ''')
+        >>> session = hal.onnx.load(model, device="cpu:0")
+        >>> session.prepare({"x": np.float32([1, 2])})
+        {'x': Tensor([1., 2.], dtype=float32, device='cpu:0')}
+        """
+        given = self._given(inputs)
+        self._programs.expect(given)
+        # A device may record the second run, to replay it from then on.
+        for _ in range(2):
+            self._run(given, None)
+        return given
+
     def profile(self, inputs: Mapping[str, Any], repeat: int = 1) -> Profile:
         """Run the model inside :class:`hal.profile`, which records each node by its name.
 
@@ -150,7 +189,7 @@ class Session:
         inputs : mapping
             As for :meth:`run`.
         repeat : int
-            How often; the first run, which plans, comes on top and is not counted.
+            How often; the runs that prepare it come on top and are not counted.
 
         Returns
         -------
@@ -167,12 +206,11 @@ class Session:
         ... ''')
         >>> profile = hal.onnx.load(model, device="cpu:0").profile({"x": np.float32([1])})
         >>> [(row.name, row.operator, row.calls) for row in profile.rows("name")]
-        [('y', 'Add', 1)]
+        [('y', 'add', 1)]
         """
         if not isinstance(repeat, int) or repeat < 1:
             raise ValueRangeError(f"repeat is {repeat!r}; it must be a number of runs, 1 or more")
-        self.run(inputs)
-        given = self._given(inputs)
+        given = self.prepare(inputs)
         with Profile() as profile:
             for _ in range(repeat):
                 self._run(given, None)
@@ -180,7 +218,7 @@ class Session:
 
     def _run(self, inputs: Mapping[str, Any], outputs: Iterable[str] | None) -> dict[str, Any]:
         names, given = self._wanted(outputs), self._given(inputs)
-        found = (self._compiled or self._calculate)(given)
+        found = self._programs.choose(given)(given)
         values = dict(zip(self._graph.outputs, found, strict=True))
         return {name: values[name] for name in names}
 
@@ -231,7 +269,7 @@ def load(
     *,
     limits: Limits | None = None,
     check: bool = True,
-    compile: bool = False,
+    compile: bool | None = None,
     observer: Observer | None = None,
 ) -> Session:
     """Read an ONNX model and make it ready to run on a device.
@@ -246,10 +284,12 @@ def load(
         What the model may take; see :class:`hal.onnx.Limits`.
     check : bool
         Whether the onnx package's checker looks at the model too.
-    compile : bool
-        Whether to run the model as a compiled program, one for each set of input shapes (the 32
-        used last are kept), as :func:`hal.compile` makes them. Quicker from the second call on
-        with the same shapes; not for models whose shapes or branches depend on values.
+    compile : bool, optional
+        Whether to run the model as a compiled program, one for each set of input shapes, as
+        :func:`hal.compile` makes them. When left out, it runs node by node at the first call with
+        given shapes and as a program from the second on, unless it cannot be one because it draws
+        random numbers or its shapes and branches depend on values; :attr:`Session.eager` says so.
+        True compiles at the first call and raises where that is not possible; False never does.
     observer : callable, optional
         Sees each node run, with its results: ``observer(run, step, call)`` calls ``call()`` and
         returns what that returns. For tools; not with ``compile``.

@@ -26,7 +26,7 @@ def model(tmp_path):
 def test_run_prints_types_latency_memory_and_what_ran_where(hal_command, model):
     status, out, err = hal_command("run", model, "--device", "cpu:0", "--repeat", "2")
     assert status == 0
-    for text in ("float32[1, 3]", "float32[1, 2]", "p50 ms", "memory in use", "native", "matmul"):
+    for text in ("float32[1, 3]", "float32[1, 2]", "p50 ms", "memory in use", "native", "linear"):
         assert text in out
     assert "net.onnx on cpu:0, 2 runs" in err
 

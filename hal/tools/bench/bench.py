@@ -11,7 +11,7 @@ import numpy as np
 
 import hal
 from hal.device import Device, as_device
-from hal.errors import ModelError, TraceError, Unsupported, ValueRangeError
+from hal.errors import ValueRangeError
 from hal.onnx.session import Session, load
 from hal.plugin import Layout
 from hal.precision import precision as precision_level
@@ -161,10 +161,8 @@ def bench(
         )
     target = as_device(device)
     with precision_level(precision):
-        session, mode, inputs = _prepared(
-            source, target, compile,
-            lambda s: _inputs(s, batch, shapes, sizes, values, seed),
-        )  # fmt: skip
+        session = load(source, target, compile=None if compile else False)
+        inputs = session.prepare(_inputs(session, batch, shapes, sizes, values, seed))
         for _ in range(warmup):
             session.run(inputs)
         target.synchronize()
@@ -179,33 +177,12 @@ def bench(
         stats = target.runtime.memory_stats()
         products = {e.cost.dtype for e in profile.events if e.cost and e.cost.matrix}
         limits = measure_limits(target, products)
+    mode = f"eager: {session.eager}" if session.eager else "compiled"
     return Bench(
         target, mode, {name: _described(x) for name, x in inputs.items()}, batch or 1,
         tuple(seconds), limits, operator_rows(profile.events, limits, _PROFILED),
         None if stats is None else stats.peak, profile,
     )  # fmt: skip
-
-
-def _prepared(
-    source: Any, device: Device, compile: bool, inputs: Callable[[Session], dict[str, Any]]
-) -> tuple[Session, str, dict[str, Any]]:
-    """Return a session that ran once, how it runs, and its inputs."""
-    reason = "asked for"
-    if compile:
-        try:
-            session = load(source, device, compile=True)
-            given = inputs(session)
-            session.run(given)
-        # What draws random numbers, or decides by values, is no program. A damaged model is none
-        # either, but fails below too.
-        except (TraceError, Unsupported, ModelError) as error:
-            reason = str(error)
-        else:
-            return session, "compiled", given
-    session = load(source, device)
-    given = inputs(session)
-    session.run(given)
-    return session, f"eager: {reason}", given
 
 
 def _inputs(

@@ -1,0 +1,99 @@
+"""Decides for each call of a session whether the model runs node by node or as a program."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from hal.device import Device
+from hal.errors import ModelError, TraceError, Unsupported
+from hal.onnx.values import is_text
+from hal.program import compile as compile_function
+
+__all__ = ["Programs"]
+
+Given = dict[str, Any]
+Calculate = Callable[[Given], list[Any]]
+
+_PROGRAMS = 32
+"""Sets of shapes for which programs are kept."""
+_REMEMBERED = 1024
+"""Sets of shapes of which it is known that they were there once."""
+
+
+class Programs:
+    """The programs of a model, one for each set of input shapes.
+
+    Parameters
+    ----------
+    calculate : callable
+        Runs the model node by node.
+    device : Device
+    always : bool
+        Whether each call runs as a program. Otherwise shapes get one when they come again, so that
+        those that never do (a text that grows by a word with each call) cost nothing; and a model
+        that cannot be a program runs node by node.
+
+    Attributes
+    ----------
+    obstacle : str
+        Why no call runs as a program; empty where they do.
+    """
+
+    def __init__(self, calculate: Calculate, device: Device, always: bool) -> None:
+        self.obstacle = ""
+        self._calculate = calculate
+        self._always = always
+        self._compiled = compile_function(calculate, device=device, limit=_PROGRAMS)
+        self._ready: OrderedDict[Any, bool] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def give_up(self, obstacle: str) -> None:
+        """Run node by node from now on."""
+        self.obstacle = obstacle
+
+    def expect(self, given: Given) -> None:
+        """Take inputs of these shapes for some that were there before."""
+        key = _shapes(given)
+        if key is not None:
+            with self._lock:
+                self._ready.setdefault(key, False)
+
+    def choose(self, given: Given) -> Calculate:
+        """Return what runs the model on these inputs."""
+        if self._always:
+            return self._compiled
+        if self.obstacle:
+            return self._calculate
+        key = _shapes(given)
+        if key is None:
+            return self._calculate
+        with self._lock:
+            ready = self._ready.get(key)
+            if ready is None:
+                self._ready[key] = False
+                if len(self._ready) > _REMEMBERED:
+                    self._ready.popitem(last=False)
+        if ready is None:
+            return self._calculate
+        if not ready:
+            try:
+                self._compiled.executable(given)
+            # It ran node by node before, so the model is not to blame.
+            except (TraceError, Unsupported, ModelError) as error:
+                self.give_up(str(error))
+                return self._calculate
+            self._ready[key] = True
+        return self._compiled
+
+
+def _shapes(given: Given) -> Any:
+    """Return what a program is made for; None where an input is no tensor."""
+    found = []
+    for value in given.values():
+        if isinstance(value, list | dict) or is_text(value):
+            return None
+        found.append(None if value is None else (value.shape, value.dtype))
+    return tuple(found)

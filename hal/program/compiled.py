@@ -13,6 +13,7 @@ from hal.errors import DeviceError, DTypeError, TraceError, ValueRangeError
 from hal.memory import base
 from hal.plugin import Program, Released
 from hal.precision import current_precision
+from hal.program.asking import asking_once
 from hal.program.execute import Executable
 from hal.program.passes import optimize
 from hal.program.trace import record
@@ -99,10 +100,11 @@ class Compiled(Generic[P, R]):
         return found
 
     def _specialise(self, tensors: list[Value], args: Any, kwargs: Any) -> _Specialised:
-        program, tree = self._trace(tensors, args, kwargs)
-        executable = Executable(self._target(tensors), program)
-        del program  # Nothing but the executable holds constants that are not needed once packed.
-        executable.prepare()
+        with asking_once():
+            program, tree = self._trace(tensors, args, kwargs)
+            executable = Executable(self._target(tensors), program)
+            del program  # None but the executable holds constants that are not needed once packed.
+            executable.prepare()
         return _Specialised(executable, tree)
 
     def _trace(self, tensors: list[Value], args: Any, kwargs: Any) -> tuple[Program, Any]:

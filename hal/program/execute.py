@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from hal.memory import allocate, base, make_view
 from hal.ops import evaluate_reference
 from hal.plans import counter, failure
 from hal.plugin import Array, Call, Kernel, Layout, Program, Runtime, extent
+from hal.program.asking import find_kernel, signature_key
 from hal.program.constants import Constants
 from hal.program.memory import MemoryPlan, plan_memory
 from hal.recorder import Recorder, current_recorder
@@ -258,20 +259,25 @@ class Executable:
 
     def _find_kernels(self) -> None:
         with self._preparing:
+            prepared: dict[Hashable, Kernel | None] = {}
             for call in self._calls[len(self._kernels) :]:
-                self._kernels.append(self._kernel(call))
+                self._kernels.append(self._kernel(call, prepared))
 
-    def _kernel(self, call: Call) -> Kernel:
+    def _kernel(self, call: Call, others: dict[Hashable, Kernel | None]) -> Kernel:
+        """Return a call's kernel; calls that read the same constants alike share one."""
         if call.host:
             return Kernel(_host_kernel(self.device, call))
         asked = call.signature
-        kernel = self.device.runtime.kernel(call.op, asked)
+        kernel = find_kernel(call.op, asked, self.device)
         if kernel is None:
             raise HalError(f"{self.device.name} has no {call.op.name} for {asked.inputs}")
-        constant = any(x is not None and x.buffer in self._constants for x in call.inputs)
-        if kernel.prepare is None or not constant:
+        known = tuple([x if x and x.buffer in self._constants else None for x in call.inputs])
+        if kernel.prepare is None or not any(known):
             return kernel
-        prepared = kernel.prepare([self._known(x) for x in call.inputs])
+        key = (signature_key(call.op, asked), known)
+        if key not in others:
+            others[key] = kernel.prepare([self._known(x) for x in call.inputs])
+        prepared = others[key]
         if prepared is None:
             return kernel
         if self._whole is None:  # Else the whole program reads them.

@@ -27,6 +27,7 @@ from hal.plugin import (
     Signature,
     extent,
 )
+from hal.program.asking import find_kernel
 from hal.recorder import named, scopes
 from hal.report import current_policy
 from hal.storage import Spec, Storage, Value
@@ -82,8 +83,7 @@ class _Recorder(Runtime):
         inputs = tuple([None if x is None else _plain(x) for x in signature.inputs])
         outputs = tuple([_plain(x) for x in signature.outputs])
         attributes = dict(signature.attributes)
-        ask = self.target.runtime.kernel
-        host = ask(op, Signature(inputs, outputs, attributes)) is None
+        host = find_kernel(op, Signature(inputs, outputs, attributes), self.target) is None
         if host and (op.decompose is not None or self._runs_packed(op, signature)):
             return None
         if host and current_policy() == "error":
@@ -110,7 +110,7 @@ class _Recorder(Runtime):
         packed = tuple([None if x is None else Layout(x.dtype, x.shape) for x in signature.inputs])
         outputs = tuple([_plain(x) for x in signature.outputs])
         given = Signature(packed, outputs, signature.attributes)
-        return self.target.runtime.kernel(op, given) is not None
+        return find_kernel(op, given, self.target) is not None
 
     def named(self) -> str:
         """Return what the calls recorded now are called."""

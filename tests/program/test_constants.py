@@ -56,6 +56,21 @@ def test_constants_are_packed_one_after_another(packing):
     assert packing.runtime.most - before == 9 * NBYTES
 
 
+def test_a_constant_that_many_calls_read_alike_is_packed_once(packing):
+    x, factor = filled(1, packing), np.full(SIZE, 2, np.float32)
+    before = packing.runtime.held
+
+    def scale(x):
+        once = hal.asarray(factor, device=packing)
+        for _ in range(5):
+            x = hal.exp(x * once)
+        return x
+
+    compiled = hal.compile(scale)
+    assert len(released(compiled.executable(x).program)) == 1
+    assert packing.runtime.held - before == NBYTES
+
+
 def test_a_constant_that_another_call_reads_stays(packing):
     factor = scales(1)[0]
 

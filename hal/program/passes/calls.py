@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from hal.device import Device
 from hal.plugin import Call
+from hal.program.asking import find_kernel
 
 __all__ = ["PRODUCTS", "has_kernel", "joined_labels"]
 
@@ -15,7 +16,7 @@ PRODUCTS = ("matmul", "linear", "linear_fused", "attention")
 
 def has_kernel(call: Call, device: Device) -> bool:
     """Return whether the device has a kernel for a call as it is."""
-    return device.runtime.kernel(call.op, call.signature) is not None
+    return find_kernel(call.op, call.signature, device) is not None
 
 
 def joined_labels(calls: Iterable[Call]) -> str:

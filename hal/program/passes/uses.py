@@ -41,6 +41,8 @@ def whole(program: Program, array: Array) -> bool:
 def covers(program: Program, array: Array) -> bool:
     """Return whether an array is all of its buffer, in whatever order."""
     layout = array.layout
+    if layout.contiguous:
+        return whole(program, array)
     axes = sorted(range(layout.ndim), key=lambda n: -layout.strides[n])
     shape, strides = (tuple([x[n] for n in axes]) for x in (layout.shape, layout.strides))
     return whole(program, array._replace(layout=Layout(layout.dtype, shape, strides)))

@@ -1,23 +1,28 @@
-"""Matrix products by oneDNN: with bias and what follows it, and with weights packed beforehand."""
+"""Matrix products: of few rows by compiled code, of more by oneDNN with weights packed before."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from hal.dtypes import float32
 from hal.ops import Operator
 from hal.plugin import Kernel, Layout, Signature
 from hal_cpu.dnn import Descriptor, PostOp, Primitive, describe, library, matmul, packed
 from hal_cpu.epilogues import post_ops
-from hal_cpu.jit import address
+from hal_cpu.jit import NotVectorised, address, compile_loop, few_rows
+from hal_cpu.threads import thread_count
 
 __all__ = ["find_product", "wants_packed"]
 
 _WORTH_IT = 1 << 16
 """Multiplications below which NumPy has made the product before oneDNN is called."""
 _FEW_ROWS = 8
-"""Rows below which packing takes longer than a product by weights as they lie."""
+"""Rows below which a product takes as long as its weights take to be read, as they lie."""
+_MOST_PARTS = 16
+"""Threads that add to sums of their own: adding those up is work for one."""
 
 
 def find_product(op: Operator, signature: Signature, otherwise: Kernel | None) -> Kernel | None:
@@ -31,22 +36,69 @@ def find_product(op: Operator, signature: Signature, otherwise: Kernel | None) -
         What runs products that are too small for oneDNN, if there is such a kernel.
     """
     layouts = (*signature.inputs, *signature.outputs)
-    if library() is None or any(x is not None and x.dtype is not float32 for x in layouts):
+    if any(x is not None and x.dtype is not float32 for x in layouts):
         return None
     out = signature.outputs[0]
     if not all(x is None or x.size for x in layouts) or not _writes(out):
         return None
+    if op.name != "matmul":
+        few = _few(signature)
+        if few is not None:
+            return few if otherwise is None else _prepared(otherwise, few)
+    if library() is None:
+        return None
     if op.name == "matmul":
         return _batched(signature)
     if op.name == "linear":
-        return _linear(signature, (), (), otherwise)
-    if op.name == "linear_fused":
-        x = signature.inputs[0]
-        assert x is not None
-        described = _row_operand if x.contiguous and out.contiguous else _wide_operand
-        steps = post_ops(signature, 3, lambda x: described(x, out))
-        return None if steps is None else _linear(signature, *steps, otherwise)
-    return None
+        return _linear(signature, (), ())
+    x = signature.inputs[0]
+    assert x is not None
+    described = _row_operand if x.contiguous and out.contiguous else _wide_operand
+    steps = post_ops(signature, 3, lambda x: described(x, out))
+    return None if steps is None else _linear(signature, *steps)
+
+
+def _few(signature: Signature) -> Kernel | None:
+    """Return a product of few rows as compiled code, None for more rows than few or too little."""
+    x, weight = signature.inputs[:2]
+    out = signature.outputs[0]
+    assert x is not None
+    assert weight is not None
+    taken = weight.shape[1]
+    if out.size >= _FEW_ROWS * weight.shape[0] or out.size * taken < _WORTH_IT:
+        return None
+    if not x.contiguous or not out.contiguous or not _steps(weight):
+        return None
+    try:
+        made = few_rows(signature, min(thread_count(), _MOST_PARTS))
+    except NotVectorised:
+        return None
+
+    def on(outputs: Sequence[Any], inputs: Sequence[Any], scratch: Any) -> Callable[[], None]:
+        code = compile_loop(made.code, made.arrays, made.finish)
+        arrays = [outputs[0], inputs[0], inputs[1], scratch]
+        arrays += [given for given in inputs[2:] if given is not None]
+        return code.on(made.extent, 0, [address(array) for array in arrays], shared=True)
+
+    def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
+        scratch = np.empty(made.scratch, np.float32)
+        on(outputs, inputs, scratch)()
+
+    def place(outputs: Sequence[Any], inputs: Sequence[Any]) -> Callable[..., None]:
+        scratch = np.empty(made.scratch, np.float32)
+        run = on(outputs, inputs, scratch)
+        return lambda stream, outputs, inputs, held=scratch: run()
+
+    return Kernel(into, place=place)
+
+
+def _prepared(otherwise: Kernel, few: Kernel) -> Kernel:
+    """Return a kernel that is compiled for weights which never change, and NumPy's for others."""
+
+    def prepare(known: Sequence[Any]) -> Kernel | None:
+        return None if known[1] is None else few
+
+    return Kernel(otherwise.into, otherwise.bind, prepare)
 
 
 def wants_packed(op: Operator, signature: Signature) -> bool:
@@ -102,7 +154,6 @@ def _linear(
     signature: Signature,
     post_ops: Sequence[PostOp],
     operands: Sequence[int],
-    otherwise: Kernel | None,
 ) -> Kernel | None:
     x, weight = signature.inputs[:2]
     bias = signature.inputs[2] if len(signature.inputs) > 2 else None
@@ -143,8 +194,6 @@ def _linear(
         kept = packed(chosen, given, address(known[1]))
         return _kernel(lambda: chosen, lambda weight: kept.address, others, released=(1,))
 
-    if rows < _FEW_ROWS and not post_ops:
-        return None if otherwise is None else Kernel(otherwise.into, otherwise.bind, prepare)
     return _kernel(made, address, others, prepare)
 
 

@@ -31,11 +31,11 @@ def symbols() -> dict[str, int] | None:
     }
 
 
-def with_team(text: str, arrays: int) -> str:
+def with_team(text: str, arrays: int, finish: bool = False) -> str:
     """Return LLVM code with a function ``team(extent, size, threads, arrays...)`` added.
 
     It calls the code's ``loop(begin, end, size, arrays...)`` on every thread of a team, on a part
-    of ``range(extent)`` each.
+    of ``range(extent)`` each, and then, if it is told to, ``finish(size, arrays...)`` on one.
     """
     number = "declare i32 @omp_get_thread_num()" if "omp_get_thread_num" not in text else ""
     slots = arrays + 2
@@ -48,6 +48,7 @@ def with_team(text: str, arrays: int) -> str:
         f"  %s{n} = getelementptr i64, ptr %data, i64 {n + 2}\n  %p{n} = load ptr, ptr %s{n}\n"
         for n in range(arrays)
     )
+    end = f"  call void @finish(i64 %size{given})\n" if finish else ""
     return f"""{text}
 declare void @GOMP_parallel(ptr, ptr, i32, i32)
 declare i32 @omp_get_num_threads()
@@ -76,6 +77,6 @@ define void @team(i64 %extent, i64 %size, i32 %threads{given}) {{
   %place = getelementptr i64, ptr %data, i64 1
   store i64 %size, ptr %place
 {stores}  call void @GOMP_parallel(ptr @part, ptr %data, i32 %threads, i32 0)
-  ret void
+{end}  ret void
 }}
 """

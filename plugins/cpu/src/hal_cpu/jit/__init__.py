@@ -2,17 +2,20 @@
 
 from hal_cpu.jit.attention import Geometry, attention_code
 from hal_cpu.jit.engine import compile_loop
+from hal_cpu.jit.few import FewRows, few_rows
 from hal_cpu.jit.kernels import address, find_loop, loop_kernel
 from hal_cpu.jit.pools import pool_code
 from hal_cpu.jit.rows import scores_code
 from hal_cpu.jit.scalar import NotVectorised
 
 __all__ = [
+    "FewRows",
     "Geometry",
     "NotVectorised",
     "address",
     "attention_code",
     "compile_loop",
+    "few_rows",
     "find_loop",
     "loop_kernel",
     "pool_code",

@@ -10,11 +10,23 @@ from hal.plugin import Signature
 from hal_cpu.jit.loops import Nest, at, function, walk
 from hal_cpu.jit.scalar import NotVectorised, Scalar, emit, load, store
 
-__all__ = ["chain_module"]
+__all__ = ["add_chain", "chain_module"]
 
 
 def chain_module(signature: Signature) -> tuple[ir.Module, int]:
     """Return a module that runs a chain over a range of its outermost axis, and that axis' size.
+
+    Raises
+    ------
+    NotVectorised
+        When a step has no code, or an array a dtype that loops are not made for.
+    """
+    module = ir.Module("chain")
+    return module, add_chain(module, "loop", signature)[1]
+
+
+def add_chain(module: ir.Module, name: str, signature: Signature) -> tuple[ir.Function, int]:
+    """Add that function to a module, by a name of its own; return it, and the axis' size.
 
     Raises
     ------
@@ -27,8 +39,7 @@ def chain_module(signature: Signature) -> tuple[ir.Module, int]:
     if signature.outputs[0].size == 0:
         raise NotVectorised("nothing to do")
     nest = Nest(shape, layouts)
-    module = ir.Module("chain")
-    made, b = function(module, layouts)
+    made, b = function(module, layouts, name)
     begin, end, _, *pointers = made.args
     count = len(signature.outputs)
 
@@ -52,4 +63,4 @@ def chain_module(signature: Signature) -> tuple[ir.Module, int]:
 
     walk(b, begin, end, nest.sizes, body)
     b.ret_void()
-    return module, nest.sizes[0]
+    return made, nest.sizes[0]

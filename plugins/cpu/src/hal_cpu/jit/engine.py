@@ -40,27 +40,40 @@ class Loop:
         The function, to be called in this thread.
     team : callable or None
         ``team(extent, size, threads, arrays...)``, where there is a team of threads.
+    finish : callable or None
+        ``finish(size, arrays...)``: what is left to do once every part is done; the team does it.
     """
 
-    __slots__ = ("_code", "run", "team")
+    __slots__ = ("_code", "finish", "run", "team")
 
-    def __init__(self, code: Any, run: Any, team: Any) -> None:
+    def __init__(self, code: Any, run: Any, team: Any, finish: Any) -> None:
         self._code = code  # The functions' memory is its.
         self.run = run
         self.team = team
+        self.finish = finish
 
     def on(
         self, extent: int, size: int, pointers: Sequence[int], shared: bool
     ) -> Callable[[], None]:
         """Return what runs on ``range(extent)``, parts of it on other threads if it is shared."""
         if not shared or thread_count() == 1 or extent == 1:
-            return partial(self.run, 0, extent, size, *pointers)
-        if self.team is not None:
+            parts = partial(self.run, 0, extent, size, *pointers)
+        elif self.team is not None:
             return partial(together, self.team, extent, size, thread_count(), *pointers)
-        return partial(share, lambda begin, end: self.run(begin, end, size, *pointers), extent)
+        else:
+            parts = partial(share, lambda begin, end: self.run(begin, end, size, *pointers), extent)
+        finish = self.finish
+        if finish is None:
+            return parts
+
+        def whole() -> None:
+            parts()
+            finish(size, *pointers)
+
+        return whole
 
 
-def compile_loop(text: str, arrays: int) -> Loop:
+def compile_loop(text: str, arrays: int, finish: bool = False) -> Loop:
     """Return the function ``loop`` of an LLVM module, compiled.
 
     Parameters
@@ -69,16 +82,18 @@ def compile_loop(text: str, arrays: int) -> Loop:
         The module, in LLVM's language.
     arrays : int
         How many pointers the function takes after ``begin``, ``end`` and ``size``.
+    finish : bool
+        Whether the module has a function ``finish(size, arrays...)`` for when all parts are done.
     """
     with _lock:
         if text not in _loops:
-            _loops[text] = _compiled(text, arrays)
+            _loops[text] = _compiled(text, arrays, finish)
         return _loops[text]
 
 
-def _compiled(text: str, arrays: int) -> Loop:
+def _compiled(text: str, arrays: int, finish: bool) -> Loop:
     openmp = symbols()
-    whole = text if openmp is None else with_team(text, arrays)
+    whole = text if openmp is None else with_team(text, arrays, finish)
     name = hashlib.sha256(f"{whole}{_processor()}".encode()).hexdigest()
     path = cache_directory() / f"{name}.o"
     code = _read(path)
@@ -87,7 +102,7 @@ def _compiled(text: str, arrays: int) -> Loop:
 
         code = compiled(whole)
         _write(path, code)
-    names = ("loop",) if openmp is None else ("loop", "team")
+    names = ("loop", *(["team"] if openmp is not None else []), *(["finish"] if finish else []))
     try:
         keeper, places = load_object(code, openmp or {}, names)
     except NotLoadable:
@@ -96,11 +111,13 @@ def _compiled(text: str, arrays: int) -> Loop:
         keeper, places = loaded(code, openmp or {}, names)
     numbers, pointers = [ctypes.c_int64] * 3, [ctypes.c_void_p] * arrays
     run = ctypes.CFUNCTYPE(None, *numbers, *pointers)(places[0])
-    team = None
+    team = end = None
     if openmp is not None:
         kind = ctypes.CFUNCTYPE(None, *numbers[:2], ctypes.c_int, *pointers)
         team = kind(places[1])
-    return Loop(keeper, run, team)
+    if finish:
+        end = ctypes.CFUNCTYPE(None, numbers[0], *pointers)(places[-1])
+    return Loop(keeper, run, team, end)
 
 
 def cache_directory() -> Path:

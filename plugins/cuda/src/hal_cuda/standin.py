@@ -15,7 +15,9 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ from hal_cuda.types import SUPPORTED
 __all__ = ["StandinDriver", "build", "compiler", "standin_devices"]
 
 TOTAL = 4 << 30
+_TOGETHER = 64  # Kernels in one call of the compiler, most of whose time goes to what they share.
 # Kernels keep what CUDA has for each thread in global variables: one runs at a time.
 _running = threading.Lock()
 _FLAGS = ("-std=c++17", "-O1", "-fwrapv", "-ffp-contract=off", "-fPIC", "-fno-gnu-unique", "-w")
@@ -141,7 +144,8 @@ class StandinDriver:
         self.failure: Exception | None = None
         self._live: dict[int, _Buffer] = {}
         self._used = self._peak = 0
-        self._functions: dict[Source, Any] = {}
+        self._started: dict[Source, Any] = {}
+        self._rehearsed: dict[Source, None] | None = None
         self._lock = threading.RLock()
 
     def use(self) -> None:
@@ -206,30 +210,48 @@ class StandinDriver:
     def prepare(self, sources: Sequence[Source]) -> None:
         """Compile programs together, ahead of their use."""
         with self._lock:
-            started = build(sources)
-            self._functions.update(
-                {
-                    source: (source.name, start)
-                    for source, start in zip(sources, started, strict=True)
-                }
-            )
+            parts = []
+            for wide in (False, True):
+                some = [s for s in sources if s.wide_index is wide and s not in self._started]
+                parts += [some[n : n + _TOGETHER] for n in range(0, len(some), _TOGETHER)]
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                for part, started in zip(parts, pool.map(build, parts), strict=True):
+                    self._started.update(zip(part, started, strict=True))
 
-    def function(self, source: Source) -> Any:
-        """Return a program's function."""
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Run no kernel that is started, but compile them all together at the end.
+
+        One by one that takes ten times as long. What results hold meanwhile is undefined.
+        """
         with self._lock:
-            if source not in self._functions:
-                self.prepare([source])
-            return self._functions[source]
+            self._rehearsed = {}
+        try:
+            yield
+        finally:
+            with self._lock:
+                found, self._rehearsed = self._rehearsed, None
+        self.prepare(list(found))
 
-    def launch(self, function: Any, grid: int, stream: Any, arguments: Arguments) -> None:
+    def function(self, source: Source) -> Source:
+        """Return a program's function: the program itself, compiled where it is started."""
+        return source
+
+    def launch(self, function: Source, grid: int, stream: Any, arguments: Arguments) -> None:
         """Run a kernel."""
         self._raise()
-        name, started = function
+        with self._lock:
+            if self._rehearsed is not None:
+                self._rehearsed[function] = None
+                return
+            if function not in self._started:
+                self.prepare([function])
+            started = self._started[function]
         # As CUDA does, a launch keeps a copy of the arguments it was given.
         kept = Arguments(list(arguments.words))
 
         def run() -> None:
-            self.launches.append(name)
+            self.launches.append(function.name)
             with _running:
                 started(ctypes.c_void_p(kept.address), ctypes.c_uint(grid))
 

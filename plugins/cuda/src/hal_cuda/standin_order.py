@@ -6,13 +6,15 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 __all__ = ["StandinEvent", "StandinStream", "Work"]
 
 Work = tuple[Callable[..., Any], tuple[Any, ...]]
 """A call to make: a function and its arguments."""
+
+_LINGER = 1.0  # Seconds.
 
 
 class _State:
@@ -24,10 +26,16 @@ class _State:
 
 
 def _serve(state: _State) -> None:
+    linger: float | None = None
     while True:
-        work = state.queue.get()
-        if work is None:
+        try:
+            work = state.queue.get(timeout=linger)
+        except Empty:
             return
+        if work is None:
+            # A garbage collector may finalise the stream before what then still uses it.
+            linger = _LINGER
+            continue
         function, arguments = work
         try:
             function(*arguments)

@@ -142,7 +142,8 @@ def test_conversions_between_kinds():
     [
         ([("sin", (0,), ())], np.ones(3, np.float32)),
         ([("exp", (0,), ())], np.ones(3, np.float64)),
-        ([("add", (0, 0), ())], np.ones(3, np.float16)),
+        ([("add", (0, 0), ())], np.ones(3, np.complex64)),
+        ([("cast", (0,), (("dtype", dtypes.float16),))], np.ones(3, np.float64)),
         ([("cast", (0,), (("dtype", dtypes.int32),))], np.ones(3, np.float32)),
     ],
 )

@@ -13,6 +13,7 @@ from hal.ops import Operator
 from hal.plugin import Kernel, Signature
 from hal_cpu.attention import find_attention
 from hal_cpu.convolutions import find_convolution
+from hal_cpu.half import find_half
 from hal_cpu.jit import find_loop
 from hal_cpu.layers import Run, erf, find_layer
 from hal_cpu.pools import find_pool
@@ -114,12 +115,16 @@ def find_kernel(op: Operator, signature: Signature) -> Kernel | None:
         if op.name == "linear" and not signature.outputs[0].contiguous:
             otherwise = None
         found = find_product(op, signature, otherwise)
-        return None if found is None and wants_packed(op, signature) else found or otherwise
+        if found is None and wants_packed(op, signature):
+            return None
+        return found or find_half(op, signature, find_kernel) or otherwise
     if op.name in _CONVOLUTIONS:
         found = find_convolution(op, signature)
         plain = signature.outputs[0].contiguous and op.name == "convolution"
+        found = found or find_half(op, signature, find_kernel)
         return found or (_find_other(op, signature) if plain else None)
-    return find_pool(op, signature) or _find_other(op, signature)
+    half = find_half(op, signature, find_kernel)
+    return half or find_pool(op, signature) or _find_other(op, signature)
 
 
 def _find_other(op: Operator, signature: Signature) -> Kernel | None:

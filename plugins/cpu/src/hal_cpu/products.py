@@ -12,6 +12,7 @@ from hal.ops import Operator
 from hal.plugin import Kernel, Layout, Signature
 from hal_cpu.dnn import Descriptor, PostOp, Primitive, describe, library, matmul, packed
 from hal_cpu.epilogues import post_ops
+from hal_cpu.half import is_native
 from hal_cpu.jit import NotVectorised, address, compile_loop, few_rows
 from hal_cpu.threads import thread_count
 
@@ -36,12 +37,14 @@ def find_product(op: Operator, signature: Signature, otherwise: Kernel | None) -
         What runs products that are too small for oneDNN, if there is such a kernel.
     """
     layouts = (*signature.inputs, *signature.outputs)
-    if any(x is not None and x.dtype is not float32 for x in layouts):
-        return None
     out = signature.outputs[0]
+    if any(x is not None and x.dtype is not out.dtype for x in layouts):
+        return None
+    if out.dtype is not float32 and not (is_native(out.dtype) and op.name in ("matmul", "linear")):
+        return None
     if not all(x is None or x.size for x in layouts) or not _writes(out):
         return None
-    if op.name != "matmul":
+    if op.name != "matmul" and out.dtype is float32:
         few = _few(signature)
         if few is not None:
             return few if otherwise is None else _prepared(otherwise, few)
@@ -158,6 +161,7 @@ def _linear(
     x, weight = signature.inputs[:2]
     bias = signature.inputs[2] if len(signature.inputs) > 2 else None
     out = signature.outputs[0]
+    dtype = out.dtype
     assert x is not None
     assert weight is not None
     if not _steps(x) or not _steps(weight) or not (bias is None or bias.contiguous):
@@ -168,18 +172,18 @@ def _linear(
         return None
     lead: tuple[int, ...] = ()
     if x.contiguous and out.contiguous:
-        source = describe(float32, (rows, taken), (taken, 1))
-        result = describe(float32, (rows, features), (features, 1))
+        source = describe(dtype, (rows, taken), (taken, 1))
+        result = describe(dtype, (rows, features), (features, 1))
     elif rows < _FEW_ROWS or out.ndim < 2 or not _spans(out, x):
         return None
     else:
         source, result = _wide(x, out.ndim), _wide(out, out.ndim)
         lead = (1,) * (out.ndim - 2)
-    turned = Layout(float32, (*lead, taken, features), (*lead, *weight.strides[::-1]))
-    given = describe(float32, turned.shape, turned.strides)
+    turned = Layout(dtype, (*lead, taken, features), (*lead, *weight.strides[::-1]))
+    given = describe(dtype, turned.shape, turned.strides)
     added = None
     if bias is not None:
-        added = describe(float32, (*lead, 1, features), (*lead, features, 1))
+        added = describe(dtype, (*lead, 1, features), (*lead, features, 1))
 
     def primitive(weights: Descriptor) -> Primitive:
         return matmul(source, weights, result, added, post_ops)
@@ -190,7 +194,7 @@ def _linear(
     def prepare(known: Sequence[Any]) -> Kernel | None:
         if known[1] is None:
             return None
-        chosen = primitive(describe(float32, turned.shape, None))
+        chosen = primitive(describe(dtype, turned.shape, None))
         kept = packed(chosen, given, address(known[1]))
         return _kernel(lambda: chosen, lambda weight: kept.address, others, released=(1,))
 

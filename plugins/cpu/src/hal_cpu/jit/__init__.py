@@ -6,9 +6,10 @@ from hal_cpu.jit.few import FewRows, few_rows
 from hal_cpu.jit.kernels import address, find_loop, loop_kernel
 from hal_cpu.jit.pools import pool_code
 from hal_cpu.jit.rows import scores_code
-from hal_cpu.jit.scalar import NotVectorised
+from hal_cpu.jit.scalar import HALVES, NotVectorised
 
 __all__ = [
+    "HALVES",
     "FewRows",
     "Geometry",
     "NotVectorised",

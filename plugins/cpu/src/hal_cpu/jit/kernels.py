@@ -7,11 +7,12 @@ from functools import cache
 from typing import Any
 
 from hal.ops import Operator
+from hal.ops.fused import fits
 from hal.plugin import Kernel, Layout, Signature
 from hal_cpu.jit.chains import chain_module
 from hal_cpu.jit.engine import Loop, compile_loop
 from hal_cpu.jit.rows import ROWS, find_rows
-from hal_cpu.jit.scalar import NotVectorised
+from hal_cpu.jit.scalar import HALVES, NotVectorised
 from hal_cpu.team import symbols
 
 __all__ = ["address", "find_loop", "loop_kernel"]
@@ -31,9 +32,9 @@ def find_loop(op: Operator, signature: Signature) -> Kernel | None:
             code = str(module)
         elif op.name in ROWS:
             code, extent, size = find_rows(op.name, signature)
-        elif op.name in _ALONE | _LARGE and _flat(signature):
+        elif (op.name in _ALONE | _LARGE or _is_half(op, signature)) and _flat(signature):
             extent = signature.outputs[0].size
-            if op.name in _LARGE and extent < _WORTH_SHARING:
+            if op.name not in _ALONE and extent < _WORTH_SHARING:
                 return None
             dtypes = tuple([x.dtype for x in (*signature.outputs, *signature.inputs) if x])
             code = _alone(op.name, dtypes, tuple(signature.attributes.items()))
@@ -47,6 +48,12 @@ def find_loop(op: Operator, signature: Signature) -> Kernel | None:
     # A team that is there already is called up sooner than threads are woken.
     large = signature.outputs[0].size >= (_WORTH_SHARING if symbols() is None else _WORTH_A_TEAM)
     return loop_kernel(code, arrays, extent, size, large)
+
+
+def _is_half(op: Operator, signature: Signature) -> bool:
+    """Return whether an elementwise operator reads or writes half precision."""
+    layouts = (*signature.inputs, *signature.outputs)
+    return fits(op, signature.inputs) and any(x and x.dtype in HALVES for x in layouts)
 
 
 def _flat(signature: Signature) -> bool:

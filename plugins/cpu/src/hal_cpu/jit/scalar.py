@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,9 +15,10 @@ from hal.ops import operators
 from hal.plugin import Layout
 from hal_cpu.jit.real import FUNCTIONS, intrinsic
 
-__all__ = ["MEMORY", "NotVectorised", "Scalar", "emit", "load", "store"]
+__all__ = ["HALVES", "MEMORY", "NotVectorised", "Scalar", "emit", "load", "store"]
 
-_I1, _I8 = ir.IntType(1), ir.IntType(8)
+_I1, _I8, _I16, _I32 = (ir.IntType(n) for n in (1, 8, 16, 32))
+_FLOAT = ir.FloatType()
 _REGISTER: dict[DType, Any] = {
     dtypes.bool: _I1,
     dtypes.int8: _I8,
@@ -27,11 +29,32 @@ _REGISTER: dict[DType, Any] = {
     dtypes.uint16: ir.IntType(16),
     dtypes.uint32: ir.IntType(32),
     dtypes.uint64: ir.IntType(64),
-    dtypes.float32: ir.FloatType(),
+    dtypes.float32: _FLOAT,
     dtypes.float64: ir.DoubleType(),
 }
 MEMORY: dict[DType, Any] = {**_REGISTER, dtypes.bool: _I8}
 """How an element lies in memory, for each dtype that loops are made for."""
+
+
+def _converts_float16() -> bool:
+    """Return whether the processor has instructions between float16 and float32."""
+    if platform.machine().lower() in ("arm64", "aarch64"):
+        return True
+    try:
+        with open("/proc/cpuinfo") as file:
+            return any(line.startswith("flags") and "f16c" in line.split() for line in file)
+    except OSError:
+        return False
+
+
+# Half precision is calculated with in float32 and rounded after each operator, which is exact: a
+# float32 has more than twice the digits. Processors without instructions for it go without loops.
+MEMORY[dtypes.bfloat16] = _I16
+if _converts_float16():
+    MEMORY[dtypes.float16] = ir.HalfType()
+HALVES = tuple([x for x in (dtypes.float16, dtypes.bfloat16) if x in MEMORY])
+"""The dtypes of half precision that loops are made for."""
+_REGISTER.update(dict.fromkeys(HALVES, _FLOAT))
 
 
 class NotVectorised(Exception):
@@ -51,13 +74,46 @@ def load(b: ir.IRBuilder, pointer: Any, dtype: DType) -> Scalar:
     value = b.load(pointer)
     if dtype is dtypes.bool:
         value = b.icmp_unsigned("!=", value, ir.Constant(_I8, 0))
+    elif dtype in HALVES:
+        value = _long(b, value, dtype)
     return Scalar(value, dtype)
+
+
+def _long(b: ir.IRBuilder, value: Any, dtype: DType) -> Any:
+    """Return what lies in memory in half precision as a float32."""
+    if dtype is dtypes.float16:
+        return b.fpext(value, _FLOAT)
+    return b.bitcast(b.shl(b.zext(value, _I32), ir.Constant(_I32, 16)), _FLOAT)
 
 
 def store(b: ir.IRBuilder, scalar: Scalar, pointer: Any) -> None:
     """Write an element."""
-    value = b.zext(scalar.value, _I8) if scalar.dtype is dtypes.bool else scalar.value
+    value = scalar.value
+    if scalar.dtype is dtypes.bool:
+        value = b.zext(value, _I8)
+    elif scalar.dtype in HALVES:
+        value = _short(b, value, scalar.dtype)
     b.store(value, pointer)
+
+
+def _short(b: ir.IRBuilder, value: Any, dtype: DType) -> Any:
+    """Return a float32 as it lies in memory in half precision, rounded to the nearest."""
+    if dtype is dtypes.float16:
+        return b.fptrunc(value, MEMORY[dtype])
+    bits = b.bitcast(value, _I32)
+    odd = b.and_(b.lshr(bits, ir.Constant(_I32, 16)), ir.Constant(_I32, 1))
+    near = b.add(b.add(bits, ir.Constant(_I32, 0x7FFF)), odd)
+    # What is no number stays none, whatever its digits.
+    none = b.or_(bits, ir.Constant(_I32, 0x400000))
+    chosen = b.select(b.fcmp_unordered("uno", value, value), none, near)
+    return b.trunc(b.lshr(chosen, ir.Constant(_I32, 16)), _I16)
+
+
+def _rounded(b: ir.IRBuilder, value: Any, dtype: DType) -> Scalar:
+    """Return a value as one of a dtype: in half precision, a float32 that it can represent."""
+    if dtype in HALVES:
+        value = _long(b, _short(b, value, dtype), dtype)
+    return Scalar(value, dtype)
 
 
 def emit(b: ir.IRBuilder, name: str, operands: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
@@ -85,10 +141,10 @@ def emit(b: ir.IRBuilder, name: str, operands: tuple[Any, ...], attributes: dict
     code = _CODE.get((name, kind)) or _CODE.get((name, "any"))
     if code is not None:
         values = [x.value for x in converted if x is not None]
-        return Scalar(code(b, *values), out)
+        return _rounded(b, code(b, *values), out)
     function = FUNCTIONS.get(name)
-    if function is not None and out is dtypes.float32:
-        return Scalar(function(b, converted[0].value), out)
+    if function is not None and (out is dtypes.float32 or out in HALVES):
+        return _rounded(b, function(b, converted[0].value), out)
     if op.decompose is None:
         raise NotVectorised(name)
     return op.decompose(_Emitter(b), *converted, **inference.attributes)
@@ -136,6 +192,16 @@ def _cast(b: ir.IRBuilder, x: Scalar, dtype: DType) -> Scalar:
         zero = ir.Constant(value.type, 0.0 if real else 0)
         compare = b.fcmp_unordered if real else b.icmp_unsigned
         return Scalar(compare("!=", value, zero), dtype)
+    if dtype in HALVES:
+        exact = x.dtype.bits <= 16 or x.dtype is dtypes.float32
+        if not exact:
+            raise NotVectorised(f"{x.dtype} to {dtype}")  # it would be rounded twice
+        if not real:
+            value = _cast(b, x, dtypes.float32).value
+        return _rounded(b, value, dtype)
+    if x.dtype in HALVES:
+        x = Scalar(value, dtypes.float32)
+        return x if dtype is dtypes.float32 else _cast(b, x, dtype)
     if real and dtype.kind == "float":
         return Scalar((b.fpext if dtype.bits > x.dtype.bits else b.fptrunc)(value, target), dtype)
     if real:

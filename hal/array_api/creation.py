@@ -26,6 +26,7 @@ from hal.errors import (
     ExchangeError,
     HalError,
     HalOverflowError,
+    ShapeError,
 )
 from hal.exchange import adopt, from_dlpack
 from hal.memory import from_host, to_host
@@ -169,16 +170,38 @@ def _converted(array: Any, dtype: DType) -> Any:
 def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
     """Return a tensor filled with one number.
 
+    Parameters
+    ----------
+    shape : int or tuple of int
+    fill_value : number, Tensor or NumPy scalar
+        A tensor or NumPy array has no axes; it is converted as :func:`hal.astype` does.
+    dtype : DType or str, optional
+        That of the number when left out; Python numbers have the default dtypes.
+    device : Device or str, optional
+        That of the tensor, else the default device, when left out.
+
     Examples
     --------
     >>> import hal
     >>> hal.full(2, 7, device="cpu:0")
     Tensor([7, 7], dtype=int64, device='cpu:0')
+    >>> hal.full(2, hal.asarray(0.5, device="cpu:0"))
+    Tensor([0.5, 0.5], dtype=float32, device='cpu:0')
     """
-    if not isinstance(fill_value, bool | int | float | complex):
-        raise DTypeError(f"fill_value must be a Python number, not {type(fill_value).__name__}")
-    wanted = as_dtype(type(fill_value) if dtype is None else dtype)
     sizes = as_shape("full", shape)
+    if isinstance(fill_value, Tensor | np.ndarray | np.generic):
+        if fill_value.ndim:
+            raise ShapeError(
+                f"full: fill_value has the shape {fill_value.shape}; it must be one number "
+                "(hal.broadcast_to repeats more than one)"
+            )
+        number = asarray(fill_value, dtype=dtype, device=device)
+        return call(operators["full"], number, shape=sizes)  # type: ignore[no-any-return]
+    if not isinstance(fill_value, bool | int | float | complex):
+        raise DTypeError(
+            f"fill_value must be a number, or a tensor of one, not {type(fill_value).__name__}"
+        )
+    wanted = as_dtype(type(fill_value) if dtype is None else dtype)
     target = as_device(device)
     # What is stored only takes what the default dtype of its kind would.
     stored = DEFAULT_FLOATING if wanted.kind == "float" else DEFAULT_INTEGER

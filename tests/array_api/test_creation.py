@@ -76,6 +76,17 @@ def test_full_holds_one_number_everywhere(device, dtype, shape):
     )
 
 
+@pytest.mark.parametrize("make", [hal.asarray, np.asarray, lambda x: np.asarray(x)[()]])
+def test_full_takes_its_number_from_a_tensor_or_from_numpy(make, device):
+    with hal.default_device(device):
+        number = make(np.float64(2.5))
+        assert_same(hal.full((2, 3), number), np.full((2, 3), 2.5))
+        assert_same(hal.full(2, number, dtype="int32"), np.full(2, 2, np.int32))
+        assert_same(hal.full_like(hal.zeros(2), number), np.full(2, 2.5, np.float32))
+        with pytest.raises(hal.ShapeError, match="one number"):
+            hal.full(2, hal.zeros(3))
+
+
 @pytest.mark.parametrize(
     ("value", "dtype"),
     [(True, hal.bool), (1, hal.int64), (1.0, hal.float32), (1j, hal.complex64)],

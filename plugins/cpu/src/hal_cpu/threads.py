@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
+from hal_cpu.quota import processor_quota
+
 __all__ = ["share", "thread_count"]
 
 
@@ -14,14 +16,16 @@ __all__ = ["share", "thread_count"]
 def thread_count() -> int:
     """Return how many threads work.
 
-    ``HAL_NUM_THREADS`` says so, else ``OMP_NUM_THREADS``, else it is one for each processor.
+    ``HAL_NUM_THREADS`` says so, else ``OMP_NUM_THREADS``, else it is one for each processor that
+    this process may use, a container's share of time taken into account.
     """
     wanted = os.environ.get("HAL_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdigit() and int(wanted) > 0:
         return int(wanted)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)
+    processors = len(affinity(0)) if affinity else os.cpu_count() or 1
+    quota = processor_quota()
+    return processors if quota is None else max(1, min(processors, int(quota)))
 
 
 @cache

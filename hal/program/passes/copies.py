@@ -11,8 +11,8 @@ from hal.ops.fused import fits
 from hal.plugin import Array, Call, Layout, Program
 from hal.program.passes.calls import PRODUCTS, has_kernel
 from hal.program.passes.dead import dead_code
+from hal.program.passes.draft import Draft
 from hal.program.passes.places import moved
-from hal.program.passes.uses import covers, readers, single_writes, stable, writers
 
 __all__ = ["keep_order", "read_in_place", "write_in_place"]
 
@@ -42,19 +42,18 @@ def read_in_place(program: Program, device: Device) -> Program:
     return dead_code(_changed(program, device, _read))
 
 
-def _read(program: Program, device: Device, copy: Call) -> Program | None:
+def _read(draft: Draft, device: Device, position: int) -> bool:
+    copy = draft[position]
     source = copy.inputs[0] if _copies(copy) else None
-    if source is None or source.buffer not in stable(program):
-        return None
+    if source is None or not draft.stable(source.buffer):
+        return False
     (target,) = copy.outputs
-    reading = set(readers(program).get(target.buffer, ()))
-    if target.buffer not in single_writes(program) or not reading - {len(program.calls)}:
-        return None
-    if len(program.calls) in reading:
-        return None
-    if not all(_takes_strides(program.calls[n], len(reading) == 1) for n in reading):
-        return None
-    return _moved(program, device, target, source, {})
+    reading = draft.readers(target.buffer)
+    if draft.writer(target.buffer) is None or not reading:
+        return False
+    if not all(_takes_strides(draft[n], len(reading) == 1) for n in reading):
+        return False
+    return _moved(draft, device, target, source, {})
 
 
 def write_in_place(program: Program, device: Device) -> Program:
@@ -80,19 +79,21 @@ def write_in_place(program: Program, device: Device) -> Program:
     return _changed(program, device, _written)
 
 
-def _written(program: Program, device: Device, copy: Call) -> Program | None:
+def _written(draft: Draft, device: Device, position: int) -> bool:
+    copy = draft[position]
     source = copy.inputs[0] if _copies(copy) else None
-    if source is None or not covers(program, source):
-        return None
+    if source is None or not draft.covers(source):
+        return False
     (target,) = copy.outputs
-    if not {source.buffer, target.buffer} <= single_writes(program):
-        return None
-    maker = program.calls[writers(program)[source.buffer][0]]
+    made = draft.writer(source.buffer)
+    if made is None or draft.writer(target.buffer) is None:
+        return False
+    maker = draft[made]
     out = moved(maker.outputs[0], source, target)
     if out is None or len(maker.outputs) > 1 or not _takes_strides(maker, True):
-        return None
-    changed = {id(maker): replace(maker, outputs=(out,)), id(copy): None}
-    return _moved(program, device, maker.outputs[0], out, changed)
+        return False
+    changed = {made: replace(maker, outputs=(out,)), position: None}
+    return _moved(draft, device, maker.outputs[0], out, changed)
 
 
 def keep_order(program: Program, device: Device) -> Program:
@@ -116,33 +117,34 @@ def keep_order(program: Program, device: Device) -> Program:
     return _changed(program, device, _kept)
 
 
-def _kept(program: Program, device: Device, call: Call) -> Program | None:
+def _kept(draft: Draft, device: Device, position: int) -> bool:
+    call = draft[position]
     order = _order(call)
     (out, *others) = call.outputs
-    if order is None or others or out.buffer not in single_writes(program):
-        return None
+    if order is None or others or draft.writer(out.buffer) is None:
+        return False
     strides = [0] * len(order)
     packed = Layout(out.layout.dtype, tuple([out.layout.shape[n] for n in order]))
     for axis, stride in zip(order, packed.strides, strict=True):
         strides[axis] = stride
     lies = out._replace(layout=Layout(out.layout.dtype, out.layout.shape, tuple(strides)))
     new = _turned(replace(call, outputs=(lies,)), order)
-    reading = [n for n in readers(program)[out.buffer] if n < len(program.calls)]
-    if not all(_glad_of(program.calls[n], out, lies) for n in reading):
-        return None
-    return _moved(program, device, out, lies, {id(call): new})
+    if not all(_glad_of(draft[n], out, lies) for n in draft.readers(out.buffer)):
+        return False
+    return _moved(draft, device, out, lies, {position: new})
 
 
 def _changed(
-    program: Program, device: Device, change: Callable[[Program, Device, Call], Program | None]
+    program: Program, device: Device, change: Callable[[Draft, Device, int], bool]
 ) -> Program:
     """Return the program once a change finds no call any more that it could do something for."""
-    position = 0
-    while position < len(program.calls):
-        new = change(program, device, program.calls[position])
-        position = position + 1 if new is None else 0
-        program = new or program
-    return program
+    draft = Draft(program)
+    changing = True
+    while changing:
+        changing = False
+        for position, _ in draft.calls():
+            changing |= change(draft, device, position)
+    return draft.program()
 
 
 def _copies(call: Call) -> bool:
@@ -159,38 +161,31 @@ def _takes_strides(call: Call, alone: bool) -> bool:
 
 
 def _moved(
-    program: Program,
-    device: Device,
-    made: Array,
-    lies: Array,
-    changed: Mapping[int, Call | None],
-) -> Program | None:
-    """Return the program with a value in another place; None where a reader cannot do with it.
+    draft: Draft, device: Device, made: Array, lies: Array, changed: Mapping[int, Call | None]
+) -> bool:
+    """Put a value in another place, unless one that reads it cannot do with that.
 
-    ``changed`` says what becomes of the calls that make it, by their identity.
+    ``changed`` says what becomes of the calls that make it, by their positions.
     """
-    if any(x.buffer == made.buffer for x in program.outputs):
-        return None
-    calls = list[Call]()
-    for call in program.calls:
-        looks = any(x is not None and x.buffer == made.buffer for x in call.inputs)
-        if call.view:
-            # What a view of it said no longer holds.
-            calls += [] if looks else [call]
+    if draft.is_result(made.buffer):
+        return False
+    # What a view of it said no longer holds.
+    new = {**dict.fromkeys(draft.views(made.buffer)), **changed}
+    for reader in draft.readers(made.buffer):
+        if reader in changed:
             continue
-        new = changed.get(id(call), call)
-        if new is call and looks:
-            inputs = list[Array | None]()
-            for x in call.inputs:
-                place = moved(x, made, lies) if x is not None and x.buffer == made.buffer else x
-                if place is None and x is not None:
-                    return None
-                inputs.append(place)
-            new = replace(call, inputs=tuple(inputs))
-        if new is not None and new is not call and not has_kernel(new, device):
-            return None
-        calls += [] if new is None else [new]
-    return replace(program, calls=tuple(calls))
+        call = draft[reader]
+        inputs = list[Array | None]()
+        for x in call.inputs:
+            place = moved(x, made, lies) if x is not None and x.buffer == made.buffer else x
+            if place is None and x is not None:
+                return False
+            inputs.append(place)
+        new[reader] = replace(call, inputs=tuple(inputs))
+    if not all(call is None or has_kernel(call, device) for call in new.values()):
+        return False
+    draft.change(new)
+    return True
 
 
 def _order(call: Call) -> list[int] | None:

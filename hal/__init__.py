@@ -93,11 +93,11 @@ __all__ += array_api.__all__
 __all__ += errors.__all__
 
 if TYPE_CHECKING:
-    from hal import onnx
+    from hal import onnx, safetensors
 else:
 
     def __getattr__(name):
-        """Import hal.onnx when it is first used."""
-        if name == "onnx":
-            return import_module("hal.onnx")
+        """Import hal.onnx and hal.safetensors when they are first used."""
+        if name in ("onnx", "safetensors"):
+            return import_module(f"hal.{name}")
         raise AttributeError(f"module 'hal' has no attribute {name!r}")

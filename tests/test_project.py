@@ -44,7 +44,8 @@ LAYERS = [
     ["hal.linalg", "hal.fft", "hal.nn"],
     ["hal.profiling", "hal.program"],
     ["hal"],
-    ["hal.demo", "hal.onnx"],
+    ["hal.onnx", "hal.safetensors"],
+    ["hal.demo"],
     ["hal.scaffold", "hal.testing", "hal.tools"],
     ["hal.cli"],
 ]
@@ -187,7 +188,8 @@ def test_importing_hal_loads_no_plugin_no_driver_and_nothing_slow():
 def public():
     """Return the functions and classes a user or a plugin's author imports, by name."""
     found = {}
-    for module in map(import_module, ("hal", "hal.nn", "hal.linalg", "hal.fft", "hal.plugin")):
+    modules = ("hal", "hal.nn", "hal.linalg", "hal.fft", "hal.safetensors", "hal.plugin")
+    for module in map(import_module, modules):
         for name in getattr(module, "__all__", vars(module)):
             value = getattr(module, name)
             documented = inspect.isfunction(value) or inspect.isclass(value)

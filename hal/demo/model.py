@@ -10,7 +10,8 @@ from typing import Any
 
 import hal
 from hal.demo.encoder import Encoder
-from hal.errors import DependencyMissing
+from hal.errors import DependencyMissing, ModelError
+from hal.safetensors import load_file
 
 __all__ = ["load_encoder", "model_folder"]
 
@@ -39,9 +40,6 @@ def load_encoder(device: Any = None) -> Encoder:
     >>> encoder.embed(["a sentence"]).shape  # doctest: +SKIP
     (1, 384)
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     target = hal.default_device() if device is None else hal.device(device)
     folder = model_folder()
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -49,15 +47,15 @@ def load_encoder(device: Any = None) -> Encoder:
     tokenize = _tokenizer(folder / "tokenizer.json", length["max_seq_length"])
     path = folder / "model.safetensors"
     try:
-        arrays = load_file(path)
-    except (OSError, SafetensorError) as error:
+        tensors = load_file(path, target)
+    except (OSError, ModelError) as error:
         raise DependencyMissing(
             f"{path} cannot be read: {error}; install it again: {INSTALL} --force-reinstall"
         ) from error
     # The pooler is for training alone, and positions are counted as they come.
     weights = {
-        name: hal.asarray(array, device=target)
-        for name, array in arrays.items()
+        name: tensor
+        for name, tensor in tensors.items()
         if name.endswith((".weight", ".bias")) and not name.startswith("pooler.")
     }
     return Encoder(weights, config, tokenize)

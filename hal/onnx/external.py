@@ -3,67 +3,80 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from hal.errors import ModelError
+from hal.onnx.stored import BytesSource, FileSource, Source
 
-__all__ = ["read_external"]
+__all__ = ["Folder"]
+
+_MOST_OPEN = 64
+"""Files that stay open until their weights are needed; what lies in more is read at once."""
 
 
-def read_external(name: str, entries: Iterable[Any], nbytes: int, folder: Path | None) -> bytes:
-    """Return the bytes of a tensor that lies in another file.
+class Folder:
+    """The folder of a model, with those files of it that are open.
 
     Parameters
     ----------
-    name : str
-        The tensor's, for errors.
-    entries : iterable of onnx.StringStringEntryProto
-        ``location``, ``offset`` and ``length`` as the model gives them.
-    nbytes : int
-        What the tensor's dims and type need.
-    folder : Path or None
-        The model's folder, which the file must lie in; None when the model came as bytes.
-
-    Raises
-    ------
-    ModelError
-        When the file lies elsewhere, is no regular file, or does not hold the bytes.
+    path : Path or None
+        None when the model came as bytes, which lie in no folder.
     """
-    given = {entry.key: entry.value for entry in entries}
-    if folder is None:
-        raise ModelError(
-            f"the tensor {name} lies in an external file; give the model's path, not its bytes, "
-            "so that hal knows the folder"
-        )
-    path = _inside(name, given.get("location", ""), folder)
-    offset, length = _number(name, given, "offset", 0), _number(name, given, "length", nbytes)
-    if length != nbytes:
-        raise ModelError(
-            f"the tensor {name} needs {nbytes} bytes, its external data says length {length}"
-        )
-    # The file that is checked is the one that is read, even if the folder changes meanwhile.
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    try:
-        descriptor = os.open(path, flags)
-    except OSError as error:
-        raise ModelError(f"the external data {path.name} of tensor {name}: {error}") from None
-    try:
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._open: dict[tuple[int, int], Source] = {}
+
+    def external(self, name: str, entries: Iterable[Any], nbytes: int) -> tuple[Source, int]:
+        """Return what reads the elements of a tensor that lies in another file, and from where.
+
+        Parameters
+        ----------
+        name : str
+            The tensor's, for errors.
+        entries : iterable of onnx.StringStringEntryProto
+            ``location``, ``offset`` and ``length`` as the model gives them.
+        nbytes : int
+            What the tensor's dims and type need.
+
+        Raises
+        ------
+        ModelError
+            When the file lies elsewhere, is no regular file, or does not hold the bytes.
+        """
+        given = {entry.key: entry.value for entry in entries}
+        if self._path is None:
+            raise ModelError(
+                f"the tensor {name} lies in an external file; give the model's path, not its "
+                "bytes, so that hal knows the folder"
+            )
+        path = _inside(name, given.get("location", ""), self._path)
+        offset, length = _number(name, given, "offset", 0), _number(name, given, "length", nbytes)
+        if length != nbytes:
+            raise ModelError(
+                f"the tensor {name} needs {nbytes} bytes, its external data says length {length}"
+            )
+        # The file that is checked is the one that is read, even if the folder changes meanwhile.
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        try:
+            descriptor = os.open(path, flags)
+        except OSError as error:
+            raise ModelError(f"the external data {path.name} of tensor {name}: {error}") from None
+        source = FileSource(descriptor, f"the external data {path.name} of tensor {name}")
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ModelError(f"the external data {path.name} of tensor {name} is no regular file")
         if offset + length > status.st_size:
             raise ModelError(
                 f"the external data {path.name} has {status.st_size} bytes; tensor {name} needs "
                 f"{length} from {offset} on: the file is truncated or belongs to another model"
             )
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            file.seek(offset)
-            return file.read(length)
-    finally:
-        os.close(descriptor)
+        key = status.st_dev, status.st_ino
+        if key not in self._open and len(self._open) >= _MOST_OPEN:
+            contents = bytearray(length)
+            source.read(offset, memoryview(contents))
+            return BytesSource(contents), 0
+        return self._open.setdefault(key, source), offset
 
 
 def _inside(name: str, location: str, folder: Path) -> Path:

@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 
 from hal.errors import ModelError, Unsupported
 from hal.onnx.attributes import attribute_value
+from hal.onnx.external import Folder
 from hal.onnx.limits import Limits
 from hal.onnx.package import onnx_package
 from hal.onnx.registry import Definition, canonical_domain, find_definition
-from hal.onnx.tensors import tensor_to_host
+from hal.onnx.stored import Source, Weight
+from hal.onnx.tensors import read_tensor
 from hal.onnx.types import ValueType, value_type
 from hal.onnx.values import Constant
+from hal.onnx.wire import Run
 
 __all__ = ["Builder", "Graph", "Step"]
 
@@ -98,10 +101,19 @@ class Builder:
     folder : Path or None
         Where external data may lie.
     limits : Limits
+    raw : mapping of int to (Source, Run), optional
+        Where the data of initializers of the main graph lies that was left out of the model.
     """
 
-    def __init__(self, model: Any, folder: Path | None, limits: Limits) -> None:
-        self._folder = folder
+    def __init__(
+        self,
+        model: Any,
+        folder: Path | None,
+        limits: Limits,
+        raw: Mapping[int, tuple[Source, Run]] | None = None,
+    ) -> None:
+        self._folder = Folder(folder)
+        self._raw = raw or {}
         self._limits = limits
         self._nodes = 0
         self._total = 0
@@ -125,26 +137,32 @@ class Builder:
             When the model uses an operator that hal does not have.
         """
         place = _Place(self._opsets, frozenset(), None, 0)
-        return self._graph(self._model.graph, place)
+        return self._graph(self._model.graph, place, self._raw)
 
-    def _graph(self, proto: Any, place: _Place) -> Graph:
+    def _graph(
+        self, proto: Any, place: _Place, raw: Mapping[int, tuple[Source, Run]] | None = None
+    ) -> Graph:
         self._limits.check("depth", place.depth, "the depth of nested subgraphs and functions")
         inputs = tuple(i.name for i in proto.input)
         types = tuple(value_type(o) for o in proto.output)
         graph = Graph(inputs, tuple(t.name for t in types), types)
         _check_unique(inputs, "an input")
-        for tensor in proto.initializer:
-            self._constant(graph, tensor.name, self._host(tensor))
+        for number, tensor in enumerate(proto.initializer):
+            self._constant(graph, tensor.name, self._weight(tensor, (raw or {}).get(number)))
         for sparse in proto.sparse_initializer:
             self._constant(graph, sparse.values.name, self._dense(sparse))
         self._steps(graph, proto.node, place)
         return graph
 
     def _host(self, tensor: Any) -> Any:
-        array = tensor_to_host(tensor, self._folder, self._limits)
-        self._total += array.nbytes
+        found = self._weight(tensor)
+        return found.host() if isinstance(found, Weight) else found
+
+    def _weight(self, tensor: Any, raw: tuple[Source, Run] | None = None) -> Any:
+        found = read_tensor(tensor, self._folder, self._limits, raw)
+        self._total += found.nbytes
         self._limits.check("total_bytes", self._total, "the size of all weights in bytes")
-        return array
+        return found
 
     def _dense(self, sparse: Any) -> Any:
         from hal.onnx.sparse import sparse_to_host

@@ -6,15 +6,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from hal.errors import DTypeError, HalError, ModelError
 from hal.onnx.limits import Limits
 from hal.onnx.package import onnx_package
+from hal.onnx.stored import BytesSource, FileSource, Source
 from hal.onnx.tensors import tensor_bytes
+from hal.onnx.wire import Malformed, Run, split_weights
 
-__all__ = ["check_model", "damage", "read_model", "without_weights"]
+__all__ = ["check_model", "damage", "open_model", "read_model", "without_weights"]
 
 
 @contextmanager
@@ -56,6 +59,53 @@ def read_model(source: Any, limits: Limits) -> tuple[Any, Path | None]:
         limits.check("model_bytes", len(source), "the size of the model in bytes")
         return _parsed(onnx, bytes(source), "the model"), None
     raise DTypeError(f"a model is a path, bytes or an onnx.ModelProto, not {type(source).__name__}")
+
+
+def open_model(
+    source: Any, limits: Limits
+) -> tuple[Any, Path | None, dict[int, tuple[Source, Run]]]:
+    """Return a model as :func:`read_model` does, without the data of its large weights.
+
+    Of a file or of bytes the data stays where it is: the third result says where, by the position
+    of each initializer in the main graph. A ModelProto is returned whole.
+
+    Raises
+    ------
+    ModelError, DTypeError
+        As :func:`read_model`.
+    """
+    onnx = onnx_package()
+    opened: tuple[BinaryIO, int, Source, str] | None = None
+    if isinstance(source, str | os.PathLike):
+        opened = _opened(Path(source), limits)
+    elif isinstance(source, bytes | bytearray | memoryview):
+        limits.check("model_bytes", len(source), "the size of the model in bytes")
+        source = bytes(source)
+        opened = BytesIO(source), len(source), BytesSource(source), "the model"
+    if opened is None:
+        return *read_model(source, limits), {}
+    file, nbytes, kept, what = opened
+    try:
+        slim, runs = split_weights(file, nbytes)
+    except Malformed:  # It is no model, or one that only the whole parser understands.
+        return *read_model(source, limits), {}
+    finally:
+        file.close()
+    folder = None if isinstance(source, bytes) else Path(source).parent
+    return _parsed(onnx, slim, what), folder, {n: (kept, run) for n, run in runs.items()}
+
+
+def _opened(path: Path, limits: Limits) -> tuple[BinaryIO, int, Source, str]:
+    try:
+        if not path.is_file():
+            raise ModelError(f"{path} is no file; give the path of an .onnx file")
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        kept = FileSource(descriptor, path.name)
+        nbytes = os.fstat(descriptor).st_size
+        limits.check("model_bytes", nbytes, f"the size of {path.name} in bytes")
+        return open(descriptor, "rb", closefd=False), nbytes, kept, path.name
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error}") from None
 
 
 def _contents(path: Path, limits: Limits) -> bytes:

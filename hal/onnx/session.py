@@ -13,7 +13,7 @@ from hal.onnx.folding import changes, fold_constants
 from hal.onnx.graph import Builder
 from hal.onnx.limits import Limits
 from hal.onnx.programs import Programs
-from hal.onnx.reading import check_model, damage, read_model, without_weights
+from hal.onnx.reading import check_model, damage, open_model, without_weights
 from hal.onnx.types import ValueType, checked, value_type
 from hal.onnx.values import is_text, to_device
 from hal.precision import precision as precision_level
@@ -53,8 +53,8 @@ class Session:
         self.limits = limits
         self._observer = observer
         with damage():
-            self.model, folder = read_model(source, limits)
-            self._graph = Builder(self.model, folder, limits).build()
+            self.model, folder, raw = open_model(source, limits)
+            self._graph = Builder(self.model, folder, limits, raw).build()
             if check:
                 check_model(self.model)
             graph = self.model.graph

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hal.errors import ModelError
+from hal.onnx.external import Folder
 from hal.onnx.limits import Limits
 from hal.onnx.tensors import tensor_to_host
 
 __all__ = ["sparse_to_host"]
 
 
-def sparse_to_host(sparse: Any, folder: Path | None, limits: Limits) -> Any:
+def sparse_to_host(sparse: Any, folder: Folder, limits: Limits) -> Any:
     """Return a SparseTensorProto as a dense NumPy array.
 
     Raises

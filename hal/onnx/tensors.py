@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hal.dtypes import DType, as_dtype
 from hal.errors import DTypeError, ModelError
-from hal.onnx.external import read_external
+from hal.onnx.external import Folder
 from hal.onnx.limits import Limits
 from hal.onnx.package import onnx_package
+from hal.onnx.stored import Source, Weight
+from hal.onnx.wire import Run
 
-__all__ = ["STRING", "element_dtype", "element_number", "tensor_bytes", "tensor_to_host"]
+__all__ = [
+    "STRING",
+    "element_dtype",
+    "element_number",
+    "read_tensor",
+    "tensor_bytes",
+    "tensor_to_host",
+]
 
 STRING = 8
 
@@ -115,15 +124,31 @@ def tensor_bytes(tensor: Any) -> int:
     return int(-(-count * (dtype.bits if dtype.bits < 8 else dtype.itemsize * 8) // 8))
 
 
-def tensor_to_host(tensor: Any, folder: Path | None, limits: Limits) -> Any:
+def tensor_to_host(tensor: Any, folder: Folder, limits: Limits) -> Any:
     """Return a TensorProto's elements as a NumPy array; strings have dtype object.
+
+    Raises
+    ------
+    ModelError
+        As :func:`read_tensor`.
+    """
+    found = read_tensor(tensor, folder, limits)
+    return found.host() if isinstance(found, Weight) else found
+
+
+def read_tensor(
+    tensor: Any, folder: Folder, limits: Limits, raw: tuple[Source, Run] | None = None
+) -> Any:
+    """Return a TensorProto's elements as an array, or as a Weight where they lie elsewhere.
 
     Parameters
     ----------
     tensor : onnx.TensorProto
-    folder : Path or None
-        Where external data may lie; None where there is no such place.
+    folder : Folder
+        Where external data may lie.
     limits : Limits
+    raw : tuple of Source and Run, optional
+        Where its raw data lies, if that was left out of it.
 
     Raises
     ------
@@ -138,23 +163,35 @@ def tensor_to_host(tensor: Any, folder: Path | None, limits: Limits) -> Any:
     if tensor.data_location == 1:
         if tensor.data_type == STRING:
             raise ModelError(f"the tensor {name} holds strings, which cannot be external data")
-        raw = read_external(name, tensor.external_data, nbytes, folder)
-        local = type(tensor)(dims=tensor.dims, data_type=tensor.data_type, raw_data=raw)
-        return onnx_package().numpy_helper.to_array(local)
+        return _stored(tensor, nbytes, *folder.external(name, tensor.external_data, nbytes))
     if tensor.data_type == STRING:
         return _strings(name, tensor)
-    given = _given(name, tensor)
-    expected = nbytes if tensor.HasField("raw_data") else _entries(tensor, nbytes)
+    in_bytes = raw is not None or tensor.HasField("raw_data")
+    given = _given(name, tensor) if raw is None else raw[1].nbytes
+    expected = nbytes if in_bytes else _entries(tensor, nbytes)
     if given != expected:
-        unit = "bytes" if tensor.HasField("raw_data") else "entries"
+        unit = "bytes" if in_bytes else "entries"
         raise ModelError(
             f"the tensor {name} has dims {list(tensor.dims)}, which need {expected} {unit}; "
             f"the file holds {given}"
         )
+    if raw is not None:
+        return _stored(tensor, nbytes, raw[0], raw[1].start)
     try:
         return onnx_package().numpy_helper.to_array(tensor)
     except (ValueError, TypeError, OverflowError) as error:
         raise ModelError(f"the tensor {name} cannot be read: {error}") from None
+
+
+def _stored(tensor: Any, nbytes: int, source: Source, start: int) -> Any:
+    """Return what reads elements that lie as they do in memory; others are unpacked at once."""
+    dtype = element_dtype(tensor.data_type)
+    if dtype.bits >= 8 and sys.byteorder == "little":
+        return Weight(source, start, dtype, tuple(tensor.dims))
+    contents = bytearray(nbytes)
+    source.read(start, memoryview(contents))
+    local = type(tensor)(dims=tensor.dims, data_type=tensor.data_type, raw_data=bytes(contents))
+    return onnx_package().numpy_helper.to_array(local)
 
 
 def _strings(name: str, tensor: Any) -> Any:

@@ -7,13 +7,16 @@ stay on the host as NumPy arrays, so that a model's arithmetic on shapes never w
 from __future__ import annotations
 
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
-from hal.device import Device
+from hal.device import Device, traced
 from hal.dtypes import DType, as_dtype
 from hal.errors import DTypeError
-from hal.memory import from_host
+from hal.memory import allocate, base, from_host, wrap
+from hal.onnx.stored import Weight
+from hal.storage import Storage
 from hal.tensor import Tensor
 
 __all__ = ["Constant", "describe", "dtype_of", "is_text", "to_device", "to_host"]
@@ -58,6 +61,20 @@ def to_device(value: Any, device: Device) -> Tensor:
     return result
 
 
+def weight_to_device(weight: Weight, device: Device) -> Tensor:
+    """Return a weight as a tensor, read into its own memory where the host sees that."""
+    device.check_dtype(weight.dtype)
+    stream = device.current_stream()
+    value = allocate(device.spec(weight.dtype, weight.shape), stream)
+    runtime = device.runtime
+    exposed = runtime.expose(value._array) if runtime.synchronous else None
+    if exposed is None:
+        runtime.upload(value._array, weight.host(), stream.handle)
+    else:
+        weight.fill(exposed)
+    return value  # type: ignore[return-value]
+
+
 def describe(value: Any) -> str:
     """Return a few words on what a value is, for errors.
 
@@ -80,20 +97,26 @@ def describe(value: Any) -> str:
 class Constant:
     """A weight or another value that never changes; goes to the device at first use.
 
+    It stays there, but for a weight that can be read again: of such a one, what a program is traced
+    with is the program's, which may have no need of it once it is packed.
+
     Parameters
     ----------
-    value : numpy.ndarray, Tensor, list or None
+    value : numpy.ndarray, Weight, Tensor, list or None
     """
 
-    __slots__ = ("_device_value", "_host", "small")
+    __slots__ = ("_device_value", "_host", "_storage", "small")
 
     def __init__(self, value: Any) -> None:
-        array = isinstance(value, np.ndarray)
+        if isinstance(value, Weight) and value.size <= SMALL:
+            value = value.host()
+        array = isinstance(value, np.ndarray | Weight)
         self.small = not isinstance(value, Tensor) and (
             not array or is_text(value) or value.size <= SMALL
         )
         self._host = None if isinstance(value, Tensor) else value
         self._device_value: Tensor | None = value if isinstance(value, Tensor) else None
+        self._storage: ref[Storage] | None = None
 
     def value(self, device: Device) -> Any:
         """Return the host array of a small constant, the tensor of a large one."""
@@ -101,11 +124,27 @@ class Constant:
 
     def on(self, device: Device) -> Tensor:
         """Return the constant as a tensor on the device."""
-        if self._device_value is None:
-            self._device_value = to_device(self._host, device)
-            if not self.small:
-                self._host = None
-        return self._device_value
+        host = self._host  # Looked at first: another thread takes it away last.
+        found = self._device_value
+        again = isinstance(host, Weight) and host.again
+        if found is None:
+            found = self._made(host, device)
+            if again:
+                self._storage = ref(base(found)[0])
+        self._device_value = None if again and traced(device) else found
+        if not self.small and not again:
+            self._host = None
+        return found
+
+    def _made(self, host: Any, device: Device) -> Tensor:
+        if not isinstance(host, Weight):
+            return to_device(host, device)
+        storage = None if self._storage is None else self._storage()
+        spec = device.spec(host.dtype, host.shape)
+        if storage is None:
+            return weight_to_device(host, device)
+        array = device.runtime.view(storage.buffer, spec.dtype, spec.shape, spec.strides, 0)
+        return wrap(spec, array, (storage, 0))  # type: ignore[return-value]
 
     @property
     def nbytes(self) -> int:

@@ -44,7 +44,12 @@ def fold_scales(program: Program, device: Device) -> Program:
         position, out, (factor, summand) = scaled
         x, weight, bias = (*call.inputs, None)[:3]
         assert weight is not None
-        values = _values(graph, weight) * factor.reshape(-1, *(1,) * (weight.layout.ndim - 1))
+        values = constant_values(program, weight, device)
+        factors = factor.reshape(-1, *(1,) * (weight.layout.ndim - 1))
+        # In float64 piece by piece: a large weight is not held in it as a whole.
+        values = np.multiply(
+            values, factors, np.empty_like(values), dtype=np.float64, casting="same_kind"
+        )
         if bias is not None:
             summand = summand + _values(graph, bias) * factor
         found[position] = replace(

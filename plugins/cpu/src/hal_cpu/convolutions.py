@@ -84,7 +84,7 @@ def _kernel(plan: _Plan, given: Descriptor, others: Sequence[int]) -> Kernel:
         plan.convolution.run(room.ctypes.data, weights, address(outputs[0]), *rest)
 
     def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
-        kept = packed(plan.convolution, given, address(inputs[1]))
+        kept = packed(plan.convolution, given, address(inputs[1]), lasting=False)
         run(kept.address, outputs, inputs)
 
     def prepare(known: Sequence[Any]) -> Kernel | None:

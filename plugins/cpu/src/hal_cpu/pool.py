@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from functools import cache
@@ -55,8 +56,12 @@ class Pool:
         # Reentrant: a garbage collection inside a call may free buffers.
         self._lock = threading.RLock()
 
-    def allocate(self, nbytes: int) -> Buffer:
-        """Return an aligned block of at least ``nbytes`` bytes."""
+    def allocate(self, nbytes: int, lasting: bool = False) -> Buffer:
+        """Return an aligned block of at least ``nbytes`` bytes.
+
+        One that is to last, such as weights that are packed, rather takes the place of kept ones:
+        where none fits it, all of them go back to the system first.
+        """
         size = rounded(nbytes)
         with self._lock:
             if self._allocated + size > self._total:
@@ -72,6 +77,8 @@ class Pool:
             self._peak = max(self._peak, self._allocated)
             self._live += 1
         if block is None:
+            if lasting:
+                self.trim()
             try:
                 block = aligned(size)
             except MemoryError as error:
@@ -94,6 +101,15 @@ class Pool:
                 self._free.setdefault(size, []).append(block)
                 self._kept += size
 
+    def trim(self) -> None:
+        """Give the kept blocks back to the system."""
+        with self._lock:
+            kept, self._free = self._free, {}
+            self._kept = 0
+        if kept:
+            del kept
+            _trim_heap()
+
     def stats(self) -> MemoryStats:
         """Return what is allocated and kept."""
         with self._lock:
@@ -104,6 +120,21 @@ class Pool:
                 total=self._total,
                 allocations=self._live,
             )
+
+
+@cache
+def _heap_trimmer() -> Any:
+    # The GNU C library keeps freed memory that has other blocks behind it, unless it is told to.
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError):
+        return None
+
+
+def _trim_heap() -> None:
+    trim = _heap_trimmer()
+    if trim is not None:
+        trim(0)
 
 
 @cache
@@ -130,14 +161,16 @@ class Kept:
     Parameters
     ----------
     nbytes : int
+    lasting : bool
+        As for :meth:`Pool.allocate`.
     """
 
     __slots__ = ("_block", "_pool", "address")
 
-    def __init__(self, nbytes: int) -> None:
+    def __init__(self, nbytes: int, lasting: bool = False) -> None:
         self._pool = host_pool()
         self._block: Buffer | None = None
-        self._block = self._pool.allocate(nbytes)
+        self._block = self._pool.allocate(nbytes, lasting)
         self.address: int = self._block.ctypes.data
 
     def __del__(self) -> None:

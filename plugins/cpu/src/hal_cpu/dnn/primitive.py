@@ -249,10 +249,10 @@ def layer(description: Any, bias: Descriptor | None, post_ops: Sequence[PostOp])
     return Primitive(description, arguments, slopes)
 
 
-def packed(primitive: Primitive, given: Descriptor, address: int) -> Kept:
-    """Return weights laid out as a primitive wants them, in memory of their own."""
+def packed(primitive: Primitive, given: Descriptor, address: int, lasting: bool = True) -> Kept:
+    """Return weights laid out as a primitive wants them, in memory of their own, which may last."""
     wanted = primitive.asked(_QUERY_WEIGHTS)
-    result = Kept(wanted.nbytes)
+    result = Kept(wanted.nbytes, lasting)
     reorder(given, wanted).run(address, result.address)
     return result
 

@@ -12,8 +12,9 @@ from hal_cpu.jit import engine
 from hal_cpu.threads import share, thread_count
 
 PROGRAM = """
-import hal, numpy as np
-f = hal.compile(lambda x: hal.nn.gelu(x * 2) + 1)
+import hal, numpy as np, os
+number = eval("1" + os.environ.get("OTHER", ""))
+f = hal.compile(lambda x: hal.nn.gelu(x * 2) + number)
 print(f(hal.asarray(np.float32([1, 2]), device="cpu:0")).tolist())
 """
 
@@ -49,6 +50,16 @@ def test_damaged_code_is_compiled_again(tmp_path):
     first = run(HAL_CACHE_DIR=str(tmp_path))
     for path in (tmp_path / "cpu").iterdir():
         path.write_bytes(path.read_bytes()[:100])
+    assert run(HAL_CACHE_DIR=str(tmp_path)) == first
+
+
+def test_code_of_another_loop_is_not_taken_for_its_own(tmp_path):
+    first = run(HAL_CACHE_DIR=str(tmp_path))
+    (path,) = (tmp_path / "cpu").iterdir()
+    other = tmp_path / "other"
+    run(HAL_CACHE_DIR=str(other), OTHER="+ 5")
+    (strange,) = (other / "cpu").iterdir()
+    path.write_bytes(strange.read_bytes())  # As if both had the same name.
     assert run(HAL_CACHE_DIR=str(tmp_path)) == first
 
 

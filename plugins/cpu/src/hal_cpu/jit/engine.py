@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
+import struct
 import tempfile
 import threading
+import zlib
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from importlib import metadata
@@ -21,7 +22,8 @@ from hal_cpu.threads import share, thread_count
 
 __all__ = ["Loop", "cache_directory", "compile_loop"]
 
-_DIGEST = hashlib.sha256().digest_size
+# Of a kept file: the checksum of all that follows, and how long the key is that comes first.
+_HEAD = struct.Struct("<IQ")
 _lock = threading.Lock()
 _loops: dict[str, Loop] = {}
 # What /proc/cpuinfo says of a processor that does not change.
@@ -94,14 +96,14 @@ def compile_loop(text: str, arrays: int, finish: bool = False) -> Loop:
 def _compiled(text: str, arrays: int, finish: bool) -> Loop:
     openmp = symbols()
     whole = text if openmp is None else with_team(text, arrays, finish)
-    name = hashlib.sha256(f"{whole}{_processor()}".encode()).hexdigest()
-    path = cache_directory() / f"{name}.o"
-    code = _read(path)
+    key = f"{whole}{_processor()}".encode()
+    path = cache_directory() / f"{zlib.crc32(key):08x}{zlib.adler32(key):08x}.o"
+    code = _read(path, key)
     if code is None:
         from hal_cpu.jit.compiler import compiled
 
         code = compiled(whole)
-        _write(path, code)
+        _write(path, key, code)
     names = ("loop", *(["team"] if openmp is not None else []), *(["finish"] if finish else []))
     try:
         keeper, places = load_object(code, openmp or {}, names)
@@ -146,22 +148,29 @@ def _processor() -> str:
     return "".join([*known, compiler])
 
 
-def _read(path: Path) -> bytes | None:
-    """Return kept code; None where there is none, or where it is not what was kept."""
+def _read(path: Path, key: bytes) -> bytes | None:
+    """Return kept code; None where there is none, where it is damaged, or of another key.
+
+    Names may be the same by chance, keys are compared: so no hash is needed that takes OpenSSL.
+    """
     try:
         kept = path.read_bytes()
-    except OSError:
+        checksum, length = _HEAD.unpack_from(kept)
+    except (OSError, struct.error):
         return None
-    digest, code = kept[:_DIGEST], kept[_DIGEST:]
-    return code if hashlib.sha256(code).digest() == digest else None
+    start = _HEAD.size + length
+    if zlib.crc32(kept[4:]) != checksum or kept[_HEAD.size : start] != key:
+        return None
+    return kept[start:]
 
 
-def _write(path: Path, code: bytes) -> None:
+def _write(path: Path, key: bytes, code: bytes) -> None:
     """Keep compiled code, whole or not at all; where the folder cannot be written, go without."""
+    kept = _HEAD.pack(0, len(key))[4:] + key + code
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(hashlib.sha256(code).digest() + code)
+            file.write(zlib.crc32(kept).to_bytes(4, "little") + kept)
         os.replace(file.name, path)
     except OSError:
         return

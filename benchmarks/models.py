@@ -6,9 +6,10 @@ take turns, those whose turn it is not are stopped, and their first results are 
 anything is timed. The floor is the longer of two times: the model's floating-point operations over
 the best rate of a large matrix product on this machine (NumPy's, PyTorch's or oneDNN's), and the
 bytes of its weights and caches over the rate at which the machine reads memory. Memory is the high
-water of a contestant's process over what it took with NumPy alone, its library included. The first
-run is that of a process that has the libraries but not yet the model: reading it, making it ready,
-and running it once, without and with what an earlier process left in hal's cache folder.
+water of a contestant's process over what it took with NumPy alone, its library included, with and
+without what an earlier process left in hal's cache folder. The first run is that of a process that
+has the libraries but not yet the model: reading it, making it ready, and running it once, without
+and with what is in that folder.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from turns import available, measure, prepare
 from zoo import MODELS, Model
 
 COLUMNS = ["", "ms", "to ONNX Runtime", "to the floor", "memory, MB", "to ONNX Runtime",
-           "first run, s", "with cache, s"]  # fmt: skip
+           "without cache, MB", "first run, s", "with cache, s"]  # fmt: skip
 PEER = "onnxruntime"
 
 
@@ -65,6 +66,7 @@ def table(found: dict[str, dict[str, Any]], floor: float) -> list[list[str]]:
                 f"{one['to_floor']:.2f}",
                 f"{one['peak_bytes'] / 1e6:.0f}",
                 ratios[1],
+                f"{one['peak_bytes_cold'] / 1e6:.0f}",
                 f"{one['first_cold']:.2f}",
                 f"{one['first_warm']:.2f}",
             ]
@@ -86,7 +88,7 @@ def compete(model: Model, given: argparse.Namespace, rate: float, reading: float
 def main() -> None:
     """Measure and print."""
     given = arguments()
-    console = Console(stderr=given.json, width=110)
+    console = Console(stderr=given.json, width=120)
     rates, reading = matrix_rates(), read_rate()
     best = max(rates, key=lambda name: rates[name])
     limits = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in rates.items())

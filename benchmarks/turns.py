@@ -120,6 +120,7 @@ def measure(
                     "first_cold": cold.start["load"] + cold.start["first"],
                     "first_warm": warm["load"] + warm["first"],
                     "import_bytes": warm["import_bytes"],
+                    "peak_bytes_cold": cold.peak_bytes,
                 }
             _compare(folder, names)
             for _ in range(turns):

@@ -96,6 +96,7 @@ def near(found, x):
 
 @pytest.mark.parametrize("compile", [False, True])
 def test_a_model_is_not_held_twice_while_it_loads_and_runs(path, cpu, compile, traced_peak):
+    gc.collect()
     before = cpu.memory_stats().allocated
     x = drawn(64, SIDE)
     with traced_peak() as peak:
@@ -109,6 +110,7 @@ def test_a_model_is_not_held_twice_while_it_loads_and_runs(path, cpu, compile, t
 
 def test_weights_that_nodes_held_are_the_programs_once_there_is_one(path, cpu):
     session = hal.onnx.load(path, cpu)
+    gc.collect()
     before = cpu.memory_stats().allocated
     x = drawn(64, SIDE)
     for _ in range(3):  # Node by node, then as a program.
@@ -127,6 +129,7 @@ def test_nothing_is_read_before_it_is_needed(path, cpu, traced_peak):
 def test_another_shape_takes_the_weights_once_more_at_the_most(path, cpu):
     session = hal.onnx.load(path, cpu, compile=True)
     name = session.outputs[0].name
+    gc.collect()
     before = cpu.memory_stats().allocated
     x = drawn(64, SIDE)
     near(session(x=x)[name].numpy(), x)

@@ -231,6 +231,7 @@ def test_weights_that_a_program_alone_holds_are_held_once_in_all():
         return x
 
     compiled = hal.compile(layers)
+    gc.collect()
     before = cpu.memory_stats().allocated
     compiled(x)
     held = cpu.memory_stats().allocated - before

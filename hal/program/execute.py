@@ -21,6 +21,7 @@ from hal.plugin import Array, Call, Kernel, Layout, Program, Runtime, extent
 from hal.program.asking import find_kernel, signature_key
 from hal.program.constants import Constants
 from hal.program.memory import MemoryPlan, plan_memory
+from hal.program.recording import worth_recording
 from hal.recorder import Recorder, current_recorder
 from hal.report import Tally
 from hal.storage import Storage, Value
@@ -92,12 +93,10 @@ class Executable:
         self.program = replace(program, constants=self._constants)
         self._whole = device.runtime.compile(program, self._constants.buffers)
         self._kernels: list[Kernel] = []
-        # What a recording works on keeps its address: only packed inputs are copied there and back.
         self._captures = (
             getattr(type(device.runtime), "capture", None) is not Runtime.capture
             and not self._whole
-            and not any(call.host for call in self._calls)
-            and all(x.layout.contiguous for x in program.inputs)
+            and worth_recording(program)
         )
         self._free: dict[Stream | None, list[_Frame]] = {}
         self._lock = threading.Lock()

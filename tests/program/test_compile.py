@@ -333,16 +333,31 @@ def test_any_sequence_of_steps_gives_the_same_compiled(steps, seed):
 
 
 def test_a_device_that_captures_replays_from_the_third_run_on(capturing):
-    compiled = hal.compile(lambda x: (x + 1) @ x.T.reshape(3, 2))
+    compiled = hal.compile(lambda x: ((x + 1) * 2) @ x.T.reshape(3, 2))
     for seed in range(5):
         x = values(2, 3, device=capturing, seed=seed)
-        wanted = (x.numpy() + 1) @ x.numpy().T.reshape(3, 2)
+        wanted = (x.numpy() + 1) * 2 @ x.numpy().T.reshape(3, 2)
         np.testing.assert_allclose(compiled(x).numpy(), wanted, rtol=1e-5)
     assert capturing.runtime.replays == 4
 
 
+@pytest.mark.parametrize(
+    ("function", "size"),
+    [(lambda x: x + 1, 3), (lambda x: (x + 1) * 2 - x, 1 << 20)],
+    ids=["as many copies as calls", "large arguments"],
+)
+def test_a_program_is_not_captured_when_copying_costs_more_than_that_saves(
+    capturing, function, size
+):
+    compiled, x = hal.compile(function), hal.ones(size, device=capturing)
+    before = capturing.runtime.replays
+    for _ in range(4):
+        np.testing.assert_array_equal(compiled(x).numpy(), function(x.numpy()))
+    assert capturing.runtime.replays == before
+
+
 def test_an_error_while_capturing_reaches_the_caller_and_the_next_run_works(capturing):
-    compiled = hal.compile(lambda x: x + 1)
+    compiled = hal.compile(lambda x: (x + 1) * 2 + x)
     x = values(3, device=capturing)
     compiled(x)
     healthy = capturing.runtime.capture
@@ -354,27 +369,27 @@ def test_an_error_while_capturing_reaches_the_caller_and_the_next_run_works(capt
     with pytest.raises(hal.DeviceError, match="no capture today"):
         compiled(x)
     capturing.runtime.capture = healthy
-    np.testing.assert_array_equal(compiled(x).numpy(), x.numpy() + 1)
+    np.testing.assert_array_equal(compiled(x).numpy(), (x.numpy() + 1) * 2 + x.numpy())
 
 
 def test_a_device_may_decline_to_capture(capturing):
     capturing.runtime.capture = lambda stream, enqueue: None
-    compiled = hal.compile(lambda x: x + 1)
+    compiled = hal.compile(lambda x: (x + 1) * 2 + x)
     x = values(3, device=capturing)
     for _ in range(3):
-        np.testing.assert_array_equal(compiled(x).numpy(), x.numpy() + 1)
+        np.testing.assert_array_equal(compiled(x).numpy(), (x.numpy() + 1) * 2 + x.numpy())
 
 
 def test_a_profile_sees_the_calls_of_a_captured_program_and_leaves_the_recording(capturing):
-    double = hal.compile(lambda x: x * 2 + x)
+    double = hal.compile(lambda x: x * 2 + x - 1)
     x = hal.ones(3, device=capturing)
     for _ in range(3):
         double(x)
     replays = capturing.runtime.replays
     with hal.profile() as profile:
         result = double(x)
-    assert [e.operator for e in profile.events] == ["multiply", "add"]
+    assert [e.operator for e in profile.events] == ["multiply", "add", "subtract"]
     assert capturing.runtime.replays == replays
-    np.testing.assert_array_equal(result.numpy(), [3, 3, 3])
-    np.testing.assert_array_equal(double(x).numpy(), [3, 3, 3])
+    np.testing.assert_array_equal(result.numpy(), [2, 2, 2])
+    np.testing.assert_array_equal(double(x).numpy(), [2, 2, 2])
     assert capturing.runtime.replays == replays + 1

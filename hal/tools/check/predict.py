@@ -10,6 +10,7 @@ from hal.dtypes import DType, bfloat16, float16, float32
 from hal.ops import operators
 from hal.ops.cost import cost
 from hal.plugin import Call, Chip, Cost, Program
+from hal.program.recording import copied, worth_recording
 
 __all__ = ["Contributor", "Prediction", "Timed", "predict"]
 
@@ -82,7 +83,7 @@ class Prediction:
     Attributes
     ----------
     seconds : float
-        One run of the program: recorded and replayed, or call by call where the host helps.
+        One run of the program: recorded and replayed where that pays, else call by call.
     eager : float
         One run call by call.
     bounds : dict of str to float
@@ -105,7 +106,7 @@ def predict(program: Program, chip: Chip) -> Prediction:
     """Return what one run of a program takes: the sum of its kernels, one after another.
 
     A program is recorded and replayed, with a copy of each input before and of each result after
-    it. One in which the host helps cannot be; its kernels are enqueued one by one.
+    it, where that pays; else its kernels are enqueued one by one.
 
     Parameters
     ----------
@@ -114,11 +115,12 @@ def predict(program: Program, chip: Chip) -> Prediction:
     chip : Chip
     """
     calls = [call for call in program.calls if not call.view]
-    recorded = not any(call.host for call in calls)
+    recorded = worth_recording(program)
     every = [_timed(program, call, chip, recorded) for call in calls]
     eager = sum(timed.eager for timed in every)
-    if recorded and calls:
-        every += [_timed(program, call, chip, False) for call in _copies(program)]
+    if recorded:
+        copies = [Call(operators["copy"], (x,), (x,)) for x in copied(program)]
+        every += [_timed(program, call, chip, False) for call in copies]
     bounds: dict[str, float] = {}
     groups: dict[tuple[str, str, str], list[Timed]] = {}
     for timed in every:
@@ -137,16 +139,6 @@ def predict(program: Program, chip: Chip) -> Prediction:
     return Prediction(
         seconds, eager, bounds, tuple(contributors), _otherwise(every, chip, 0.95 * seconds)
     )
-
-
-def _copies(program: Program) -> list[Call]:
-    """Return the copies into and out of a recording, whose arrays keep their addresses."""
-    written = {x.buffer for call in program.calls if not call.view for x in call.outputs}
-    inputs = {x.buffer: x for x in program.inputs}
-    results = {x.buffer: x for x in program.outputs if x.buffer not in inputs}
-    back = [x for x in inputs.values() if x.buffer in written]
-    arrays = [*inputs.values(), *results.values(), *back]
-    return [Call(operators["copy"], (x,), (x,)) for x in arrays]
 
 
 def _otherwise(calls: list[Timed], chip: Chip, limit: float) -> dict[str, float]:

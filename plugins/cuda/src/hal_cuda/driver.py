@@ -6,6 +6,7 @@ the plugin loads where they are not installed.
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -296,6 +297,9 @@ class GpuDriver:
             builder = stream.core.create_graph_builder()
             builder.begin_building("thread_local")
         stream.capturing = True
+        # What a collector finalised now would enqueue its own waits and releases in the capture.
+        collects = gc.isenabled()
+        gc.disable()
         try:
             enqueue()
         except BaseException:
@@ -306,6 +310,8 @@ class GpuDriver:
             raise
         finally:
             stream.capturing = False
+            if collects:
+                gc.enable()
         with _translating("the work could not be captured"):
             return builder.end_building().complete()
 

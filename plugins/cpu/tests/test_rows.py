@@ -82,6 +82,24 @@ def test_attention(mask, causal, key_heads):
     np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-6)
 
 
+@pytest.mark.parametrize("length", [1, 3, 7, 8])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("turned", [(), (1,), (2,), (0, 1, 2)])
+def test_attention_of_few_queries_on_arrays_that_lie_in_any_way(length, causal, turned):
+    sizes = [(2, 4, length, 24), (2, 2, 37, 24), (2, 2, 37, 18)]
+    arrays = [values(*size, seed=n) for n, size in enumerate(sizes)]
+    for n in turned:
+        arrays[n] = np.ascontiguousarray(arrays[n].swapaxes(2, 3)).swapaxes(2, 3)
+    out = np.full((2, 4, length, 18), np.nan, np.float32)
+    op, device = operators["attention"], CPU.runtime
+    layouts = [Layout(float32, a.shape, [s // 4 for s in a.strides]) for a in (*arrays, out)]
+    attributes = op.infer(layouts[:3], {"causal": causal}).attributes
+    kernel = device.kernel(op, Signature(tuple(layouts[:3]), (layouts[3],), attributes))
+    kernel.into(None, [out], arrays)
+    wanted = run("attention", arrays, causal=causal)[1]
+    np.testing.assert_allclose(out, wanted, rtol=2e-5, atol=2e-6)
+
+
 @pytest.mark.parametrize("causal", [False, True])
 def test_attention_longer_than_a_block(causal):
     arrays = [values(1, 2, 300, 16, seed=n) for n in range(3)]

@@ -12,7 +12,7 @@ import numpy as np
 
 from hal.dtypes import float32
 from hal.plugin import Kernel, Layout, Signature, broadcast_strides
-from hal_cpu.jit import Geometry, address, attention_code, compile_loop, scores_code
+from hal_cpu.jit import Geometry, Loop, address, attention_code, compile_loop, scores_code
 from hal_cpu.team import symbols
 from hal_cpu.threads import thread_count
 
@@ -20,6 +20,7 @@ __all__ = ["find_attention"]
 
 _BLOCK = 1 << 16
 _WORTH_A_TEAM = 1 << 18
+_MUCH_TO_READ = 1 << 15
 
 
 def find_attention(signature: Signature) -> Kernel | None:
@@ -54,14 +55,17 @@ def _whole(signature: Signature, rows: int) -> Kernel | None:
     causal, scale = bool(signature.attributes["causal"]), float(signature.attributes["scale"])
     geometry = Geometry(out, query, key, value, seen, rows, causal, scale)
     blocks = math.prod(query.shape[:-2]) * geometry.blocks
-    large = math.prod(shape) * query.shape[-1] >= _WORTH_A_TEAM
+    large = math.prod(shape) * query.shape[-1] >= _WORTH_A_TEAM or key.size >= _MUCH_TO_READ
 
     size = thread_count() * rows * shape[-1]
+    compiled: list[Loop] = []
 
     def run(arrays: Sequence[int], masks: Sequence[int]) -> None:
-        code = compile_loop(attention_code(geometry), 5 + len(masks))
+        # Compiled when first used: many kernels are asked for and never run.
+        if not compiled:
+            compiled.append(compile_loop(attention_code(geometry), 5 + len(masks)))
         with _scratch(size) as place:
-            code.on(blocks, 0, [*arrays, place, *masks], large)()
+            compiled[0].on(blocks, 0, [*arrays, place, *masks], large)()
 
     def into(stream: Any, outs: Sequence[Any], ins: Sequence[Any]) -> None:
         # An array that is made here lives until the work is done.

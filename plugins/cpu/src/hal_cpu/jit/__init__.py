@@ -1,7 +1,7 @@
 """Loops made for one signature: written as LLVM code, compiled once, kept on disk."""
 
 from hal_cpu.jit.attention import Geometry, attention_code
-from hal_cpu.jit.engine import compile_loop
+from hal_cpu.jit.engine import Loop, compile_loop
 from hal_cpu.jit.few import FewRows, few_rows
 from hal_cpu.jit.kernels import address, find_loop, loop_kernel
 from hal_cpu.jit.pools import pool_code
@@ -12,6 +12,7 @@ __all__ = [
     "HALVES",
     "FewRows",
     "Geometry",
+    "Loop",
     "NotVectorised",
     "address",
     "attention_code",

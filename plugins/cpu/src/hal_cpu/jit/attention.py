@@ -1,4 +1,4 @@
-"""Attention as one loop over blocks of queries: two products by oneDNN, and rows between them."""
+"""Attention as one loop over blocks of queries: two products, and rows of scores between them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from llvmlite import ir
 
 from hal.plugin import Layout
+from hal_cpu.jit.lines import add_lines, dot_lines
 from hal_cpu.jit.loops import I64, at, function, loop
 from hal_cpu.jit.real import number
 from hal_cpu.jit.rows import add_scores
@@ -16,6 +17,8 @@ from hal_cpu.jit.rows import add_scores
 __all__ = ["Geometry", "attention_code"]
 
 _I32, _CHAR, _FLOAT = ir.IntType(32), ir.IntType(8), ir.FloatType()
+_FEW_ROWS = 8
+"""Queries below which keys and values are read as quickly by loops, and without two calls."""
 
 
 class Geometry(NamedTuple):
@@ -61,7 +64,8 @@ def attention_code(geometry: Geometry) -> str:
     scores = add_scores(
         module, "scores", mask is not None, geometry.causal, geometry.scale, mask_step=step
     )
-    multiply = _sgemm(module)
+    few = geometry.query.shape[-2] < _FEW_ROWS and geometry.query.strides[-1] == 1
+    multiply = None if few else _sgemm(module)
     thread = ir.Function(module, ir.FunctionType(_I32, []), "omp_get_thread_num")
     begin, end, _, out, query, key, value, scratch, *masks = made.args
     length, keys = geometry.query.shape[-2], geometry.key.shape[-2]
@@ -81,7 +85,7 @@ def attention_code(geometry: Geometry) -> str:
         k = at(b, key, shared, geometry.key.strides[:-2])
         v = at(b, value, shared, geometry.value.strides[:-2])
         o = at(b, out, [*digits, start], geometry.out.strides[:-1])
-        product = _Product(b, multiply)
+        product = _Product(b, multiply) if multiply else _FewRows(b, length)
         product(
             (count, seen, _whole(depth)),
             (q, *_walk(geometry.query)),
@@ -163,3 +167,27 @@ class _Product:
                 number(0.0), result[0], steps[2],
             ],
         )  # fmt: skip
+
+
+class _FewRows:
+    """Emits loops that multiply a few rows by a matrix."""
+
+    def __init__(self, b: ir.IRBuilder, rows: int) -> None:
+        self._b = b
+        self._rows = range(rows)
+
+    def __call__(
+        self,
+        sizes: tuple[Any, Any, Any],
+        left: tuple[Any, str, int],
+        right: tuple[Any, str, int],
+        result: tuple[Any, int],
+    ) -> None:
+        b, (_, columns, depth) = self._b, sizes
+        rows = [at(b, left[0], [_whole(n)], [left[2]]) for n in self._rows]
+        sums = [at(b, result[0], [_whole(n)], [result[1]]) for n in self._rows]
+        matrix = right[0], right[2]
+        if right[1] == "T":
+            dot_lines(b, rows, matrix, columns, depth, sums)
+        else:
+            add_lines(b, rows, matrix, (_whole(0), depth), columns, sums)

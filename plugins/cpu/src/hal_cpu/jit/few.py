@@ -16,14 +16,11 @@ from llvmlite import ir
 from hal.dtypes import float32
 from hal.plugin import Layout, Signature
 from hal_cpu.jit.chains import add_chain
+from hal_cpu.jit.lines import LINES, add_lines, dot_block
 from hal_cpu.jit.loops import I64, at, function, loop
-from hal_cpu.jit.real import number
 
 __all__ = ["FewRows", "few_rows"]
 
-_ANY_ORDER = ["contract", "nsz", "reassoc"]
-_LINES = 4
-"""Lines of weights that are read side by side: more of memory is at work than with one."""
 _LEAST = 16
 """Lines that are worth sums of their own."""
 
@@ -87,7 +84,7 @@ def _made(
     parts: int,
 ) -> FewRows:
     features, taken = weight.shape
-    sizes = _Sizes(out.size // features, taken, features)
+    row_count = out.size // features
     together = weight.strides[1] == 1 or taken == 1
     copies = 1 if together else max(1, min(parts, taken // _LEAST))
     finish = copies > 1 or bias is not None or bool(steps)
@@ -95,33 +92,29 @@ def _made(
     others = [*([] if bias is None else [bias]), *operands]
     made, b = function(module, [out, x, weight, out, *others])
     begin, end, _, target, source, weights, scratch, *_ = made.args
-    sums = scratch if finish else target
+    rows = [at(b, source, [_whole(n)], [taken]) for n in range(row_count)]
     with loop(b, begin, end) as part:
+        own = scratch if finish else target
+        if not together:
+            own = at(b, own, [part], [row_count * features])
+        sums = [at(b, own, [_whole(n)], [features]) for n in range(row_count)]
         if together:
-            lines = min(_LINES, features)
-            start = _least(b, b.mul(part, _whole(lines)), _whole(features - lines))
-            line = at(b, weights, [start], [weight.strides[0]])
-            _dots(b, sizes, lines, source, line, weight.strides[0], b.gep(sums, [start]))
+            lines = min(LINES, features)
+            # The last block starts early enough to be whole.
+            first = _least(b, b.mul(part, _whole(lines)), _whole(features - lines))
+            matrix = weights, weight.strides[0]
+            dot_block(b, rows, matrix, first, lines, _whole(taken), sums)
         else:
-            first, last = (
-                b.sdiv(b.mul(n, _whole(taken)), _whole(copies))
-                for n in (part, b.add(part, _whole(1)))
-            )
-            own = at(b, sums, [part], [sizes.rows * features])
-            _scaled(b, sizes, (first, last), source, weights, weight.strides[1], own)
+            edges = [b.mul(n, _whole(taken)) for n in (part, b.add(part, _whole(1)))]
+            first, last = (b.sdiv(edge, _whole(copies)) for edge in edges)
+            add_lines(b, rows, (weights, weight.strides[1]), (first, last), _whole(features), sums)
     b.ret_void()
     if finish:
         chain = _chain(out, bias, operands, steps, result, copies)
         _add_finish(module, 4 + len(others), chain, copies)
-    extent = -(-features // min(_LINES, features)) if together else copies
+    extent = -(-features // min(LINES, features)) if together else copies
     scratch_size = copies * out.size if finish else 0
     return FewRows(str(module), 4 + len(others), extent, finish, scratch_size)
-
-
-class _Sizes(NamedTuple):
-    rows: int
-    taken: int
-    features: int
 
 
 def _whole(value: int) -> Any:
@@ -130,54 +123,6 @@ def _whole(value: int) -> Any:
 
 def _least(b: ir.IRBuilder, x: Any, y: Any) -> Any:
     return b.select(b.icmp_signed("<", x, y), x, y)
-
-
-def _plus(b: ir.IRBuilder, total: Any, x: Any, y: Any) -> Any:
-    return b.fadd(total, b.fmul(x, y, flags=_ANY_ORDER), flags=_ANY_ORDER)
-
-
-def _dots(
-    b: ir.IRBuilder, sizes: _Sizes, lines: int, source: Any, line: Any, step: int, sums: Any
-) -> None:
-    """Emit the sums of some lines of weights with every row."""
-    for row in range(sizes.rows):
-        totals: list[list[Any]] = [[] for _ in range(lines)]
-        carried = [(number(0.0), total) for total in totals]
-        with loop(b, _whole(0), _whole(sizes.taken), carried) as k:
-            x = b.load(at(b, source, [_whole(row), k], [sizes.taken, 1]))
-            for n, total in enumerate(totals):
-                weight = b.load(at(b, line, [_whole(n), k], [step, 1]))
-                total[0] = _plus(b, total[0], x, weight)
-        for n, total in enumerate(totals):
-            b.store(total[0], at(b, sums, [_whole(row), _whole(n)], [sizes.features, 1]))
-
-
-def _scaled(
-    b: ir.IRBuilder, sizes: _Sizes, edges: tuple[Any, Any], source: Any, weights: Any, step: int,
-    sums: Any,
-) -> None:  # fmt: skip
-    """Emit the sums of a range of lines of weights, each times its number of every row."""
-    first, last = edges
-    with loop(b, _whole(0), _whole(sizes.rows * sizes.features)) as n:
-        b.store(number(0.0), b.gep(sums, [n]))
-
-    def add(k: Any, lines: int) -> None:
-        for row in range(sizes.rows):
-            indices = [b.add(k, _whole(n)) for n in range(lines)]
-            xs = [b.load(at(b, source, [_whole(row), n], [sizes.taken, 1])) for n in indices]
-            own = at(b, sums, [_whole(row)], [sizes.features])
-            with loop(b, _whole(0), _whole(sizes.features)) as n:
-                here = b.gep(own, [n])
-                total = b.load(here)
-                for x, index in zip(xs, indices, strict=True):
-                    total = _plus(b, total, x, b.load(at(b, weights, [index, n], [step, 1])))
-                b.store(total, here)
-
-    groups = b.sdiv(b.sub(last, first), _whole(_LINES))
-    with loop(b, _whole(0), groups) as group:
-        add(b.add(first, b.mul(group, _whole(_LINES))), _LINES)
-    with loop(b, b.add(first, b.mul(groups, _whole(_LINES))), last) as k:
-        add(k, 1)
 
 
 def _chain(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -97,3 +98,27 @@ def test_the_environment_says_how_many_threads(monkeypatch, given, count):
         assert thread_count() == count
     finally:
         thread_count.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("given", "count"),
+    [
+        ({"HAL_NUM_THREADS": "3"}, 3),
+        ({"HAL_NUM_THREADS": "1"}, 1),
+        ({"HAL_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "2"}, 2),
+        ({"OMP_NUM_THREADS": "1"}, 1),
+    ],
+)
+def test_the_library_of_numpys_products_has_no_more_threads(given, count):
+    code = """
+import hal
+hal.asarray([1.0], device="cpu:0")
+from threadpoolctl import threadpool_info
+print(*{x["num_threads"] for x in threadpool_info() if x["internal_api"] == "openblas"})
+"""
+    unset = ("HAL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    environment = {k: v for k, v in os.environ.items() if k not in unset} | given
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert found in ([], [str(count)])  # NumPy may have been built with another library.

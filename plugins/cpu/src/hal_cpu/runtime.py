@@ -13,6 +13,7 @@ from hal.plugin import Kernel, MemoryStats, Runtime, Signature
 from hal_cpu.dnn import library
 from hal_cpu.kernels import find_kernel
 from hal_cpu.pool import ALIGNMENT, host_pool
+from hal_cpu.threads import limit_blas
 
 __all__ = ["CpuRuntime"]
 
@@ -28,6 +29,7 @@ class CpuRuntime(Runtime):
     alignment = ALIGNMENT
 
     def __init__(self) -> None:
+        limit_blas()
         self._pool = host_pool()
         self.channels_last = library() is not None
 

@@ -9,7 +9,7 @@ from functools import cache
 
 from hal_cpu.quota import processor_quota
 
-__all__ = ["share", "thread_count"]
+__all__ = ["limit_blas", "share", "thread_count"]
 
 
 @cache
@@ -26,6 +26,19 @@ def thread_count() -> int:
     processors = len(affinity(0)) if affinity else os.cpu_count() or 1
     quota = processor_quota()
     return processors if quota is None else max(1, min(processors, int(quota)))
+
+
+@cache
+def limit_blas() -> None:
+    """Give NumPy's BLAS as many threads where ``HAL_NUM_THREADS`` or a quota says how many.
+
+    It reads ``OMP_NUM_THREADS`` by itself, and ``OPENBLAS_NUM_THREADS`` is meant for it alone.
+    """
+    chosen = os.environ.get("HAL_NUM_THREADS") or processor_quota() is not None
+    if chosen and not os.environ.get("OPENBLAS_NUM_THREADS"):
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(limits=thread_count(), user_api="blas")
 
 
 @cache

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ import numpy as np
 from hal.dtypes import float32
 from hal.plugin import Kernel, Layout, Signature, broadcast_strides
 from hal_cpu.jit import Geometry, Loop, address, attention_code, compile_loop, scores_code
+from hal_cpu.scratch import scratch
 from hal_cpu.team import symbols
 from hal_cpu.threads import thread_count
 
@@ -64,7 +63,7 @@ def _whole(signature: Signature, rows: int) -> Kernel | None:
         # Compiled when first used: many kernels are asked for and never run.
         if not compiled:
             compiled.append(compile_loop(attention_code(geometry), 5 + len(masks)))
-        with _scratch(size) as place:
+        with scratch(size) as place:
             compiled[0].on(blocks, 0, [*arrays, place, *masks], large)()
 
     def into(stream: Any, outs: Sequence[Any], ins: Sequence[Any]) -> None:
@@ -80,23 +79,6 @@ def _whole(signature: Signature, rows: int) -> Kernel | None:
         return lambda stream, outs, ins: run(*pointers)
 
     return Kernel(into, place=place)
-
-
-_free: dict[int, deque[Any]] = {}
-
-
-@contextmanager
-def _scratch(size: int) -> Iterator[int]:
-    """Lend memory for so many float32 numbers; what came back is lent again."""
-    whole = 1 << (size - 1).bit_length()
-    free = _free.setdefault(whole, deque())
-    try:
-        array, start = free.pop()
-    except IndexError:
-        array = np.empty(whole, np.float32)
-        start = address(array)
-    yield start
-    free.append((array, start))
 
 
 def _by_block(signature: Signature, rows: int) -> Kernel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from hal_cpu.dnn import (
 from hal_cpu.epilogues import post_ops
 from hal_cpu.jit import address
 from hal_cpu.pool import aligned
+from hal_cpu.winograd import find_winograd
 
 __all__ = ["find_convolution"]
 
@@ -61,7 +62,8 @@ def _found(
     if plan is None:
         return None
     others = (*((2,) if bias is not None else ()), *steps[1])
-    return _kernel(plan, _weights(weight, signature.attributes["groups"]), others)
+    given = _weights(weight, signature.attributes["groups"])
+    return _kernel(plan, given, others, find_winograd(signature))
 
 
 class _Plan(NamedTuple):
@@ -72,7 +74,14 @@ class _Plan(NamedTuple):
     room: int
 
 
-def _kernel(plan: _Plan, given: Descriptor, others: Sequence[int]) -> Kernel:
+def _kernel(
+    plan: _Plan,
+    given: Descriptor,
+    others: Sequence[int],
+    quicker: Callable[[Any], Kernel | None] | None,
+) -> Kernel:
+    """Return a kernel of oneDNN's; ``quicker`` makes one for weights that never change."""
+
     def run(weights: int, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
         source = address(inputs[0])
         rest = [address(inputs[n]) for n in others]
@@ -90,12 +99,23 @@ def _kernel(plan: _Plan, given: Descriptor, others: Sequence[int]) -> Kernel:
     def prepare(known: Sequence[Any]) -> Kernel | None:
         if known[1] is None:
             return None
+        made = None if quicker is None else quicker(known[1])
+        if made is not None:
+            return made
         kept = packed(plan.convolution, given, address(known[1]))
 
         def prepared(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
             run(kept.address, outputs, inputs)
 
-        return Kernel(prepared, released=(1,))
+        def place(outputs: Sequence[Any], inputs: Sequence[Any]) -> Callable[..., None] | None:
+            if plan.reorder is not None:
+                return None
+            rest = [address(inputs[n]) for n in others]
+            where = [address(inputs[0]), kept.address, address(outputs[0]), *rest]
+            once = plan.convolution.placed(*where)
+            return lambda stream, outputs, inputs, held=kept: once()
+
+        return Kernel(prepared, place=place, released=(1,))
 
     return Kernel(into, prepare=prepare)
 

@@ -7,6 +7,7 @@ from hal_cpu.jit.kernels import address, find_loop, loop_kernel
 from hal_cpu.jit.pools import pool_code
 from hal_cpu.jit.rows import scores_code
 from hal_cpu.jit.scalar import HALVES, NotVectorised
+from hal_cpu.jit.winograd import Tiles, gather_code, scatter_code
 
 __all__ = [
     "HALVES",
@@ -14,12 +15,15 @@ __all__ = [
     "Geometry",
     "Loop",
     "NotVectorised",
+    "Tiles",
     "address",
     "attention_code",
     "compile_loop",
     "few_rows",
     "find_loop",
+    "gather_code",
     "loop_kernel",
     "pool_code",
+    "scatter_code",
     "scores_code",
 ]

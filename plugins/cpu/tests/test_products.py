@@ -222,7 +222,7 @@ def test_a_product_of_arrays_that_stay_where_they_are_reads_them_at_every_run():
 @needed
 def test_weights_that_a_program_alone_holds_are_held_once_in_all():
     cpu = hal.device("cpu:0")
-    weights = [drawn(512, 512) for _ in range(6)]
+    weights = [drawn(512, 512) + n for n in range(6)]
     x = hal.asarray(drawn(64, 512), device=cpu)
 
     def layers(x):

@@ -165,13 +165,19 @@ class Kept:
         As for :meth:`Pool.allocate`.
     """
 
-    __slots__ = ("_block", "_pool", "address")
+    __slots__ = ("__weakref__", "_block", "_pool", "address")
 
     def __init__(self, nbytes: int, lasting: bool = False) -> None:
         self._pool = host_pool()
         self._block: Buffer | None = None
         self._block = self._pool.allocate(nbytes, lasting)
         self.address: int = self._block.ctypes.data
+
+    @property
+    def content(self) -> Buffer:
+        """Return the bytes, those included that nobody asked for."""
+        assert self._block is not None
+        return self._block
 
     def __del__(self) -> None:
         if self._block is not None:

@@ -15,6 +15,7 @@ from hal.dtypes import DType, bfloat16, float16, float32
 from hal_cpu.dnn.library import Argument, engine, library, stream
 from hal_cpu.dnn.turn import together
 from hal_cpu.pool import Kept, aligned
+from hal_cpu.sharing import held_once
 
 __all__ = ["DTYPES", "Descriptor", "PostOp", "Primitive", "describe", "matmul", "packed", "reorder"]
 
@@ -250,11 +251,11 @@ def layer(description: Any, bias: Descriptor | None, post_ops: Sequence[PostOp])
 
 
 def packed(primitive: Primitive, given: Descriptor, address: int, lasting: bool = True) -> Kept:
-    """Return weights laid out as a primitive wants them, in memory of their own, which may last."""
+    """Return weights laid out as a primitive wants them; those that last are held once."""
     wanted = primitive.asked(_QUERY_WEIGHTS)
     result = Kept(wanted.nbytes, lasting)
     reorder(given, wanted).run(address, result.address)
-    return result
+    return held_once(result, wanted.nbytes) if lasting else result
 
 
 def reorder(given: Descriptor, wanted: Descriptor) -> Primitive:

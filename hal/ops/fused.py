@@ -1,4 +1,7 @@
-"""A chain of elementwise operators as one: what a program's fusion asks a device for."""
+"""Chains of elementwise operators as one, alone or before a reduction.
+
+A program's fusion asks a device for them.
+"""
 
 from __future__ import annotations
 
@@ -78,3 +81,48 @@ def _decompose(F: Evaluator, *inputs: Any, steps: tuple[Step, ...], results: Any
 
 
 define("fused", "elementwise", _reference, _rule, _decompose, steps=REQUIRED, results=REQUIRED)
+
+
+# A chain and the reduction of its one result, which nobody else needs to see.
+
+
+def _reduction_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference:
+    chain = {key: attributes[key] for key in ("steps", "results")}
+    before = operators["fused"].infer(inputs, chain)
+    if len(before.outputs) != 1:
+        raise ShapeError(f"{name}: the chain has {len(before.outputs)} results; it must have one")
+    kind, options = attributes["reduction"]
+    op = operators.get(kind)
+    if op is None or op.family != "reduction" or op.name == name:
+        raise DTypeError(f"{name}: {kind!r} is no reduction")
+    found = op.infer((Layout(*before.outputs[0]),), dict(options))
+    if found.dtypes != (before.outputs[0][0],):
+        raise DTypeError(f"{name}: {kind} would convert the chain's result; cast it in a step")
+    reduction = (kind, tuple(found.attributes.items()))
+    return Inference(before.dtypes, found.outputs, {**chain, "reduction": reduction})
+
+
+def _reduction(
+    *inputs: Any, steps: tuple[Step, ...], results: tuple[int, ...], reduction: Any
+) -> Any:
+    value = _reference(*inputs, steps=steps, results=results)
+    return operators[reduction[0]].reference(value, **dict(reduction[1]))
+
+
+def _decompose_reduction(
+    F: Evaluator, *inputs: Any, steps: tuple[Step, ...], results: Any, reduction: Any
+) -> Any:
+    value = F.fused(*inputs, steps=steps, results=results)
+    return getattr(F, reduction[0])(value, **dict(reduction[1]))
+
+
+define(
+    "fused_reduction",
+    "reduction",
+    _reduction,
+    _reduction_rule,
+    _decompose_reduction,
+    steps=REQUIRED,
+    results=REQUIRED,
+    reduction=REQUIRED,
+)

@@ -52,7 +52,8 @@ _STEPS: dict[str, float] = {
 }  # fmt: skip
 _LINEAR = frozenset(
     {
-        "sum", "mean", "cumulative_sum", "matmul", "linear", "linear_fused", "scaled_linear",
+        "sum", "mean", "fused_reduction", "cumulative_sum", "matmul", "linear", "linear_fused",
+        "scaled_linear",
         "convolution", "convolution_fused", "convolution_transpose", "average_pool",
         "adaptive_average_pool",
     }

@@ -18,6 +18,7 @@ from hal.program.passes.products import (
     name_linears,
     split_biases,
 )
+from hal.program.passes.reductions import fuse_reductions
 from hal.program.passes.scales import fold_scales, spread_norms
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "fold_scales",
     "fuse_elementwise",
     "fuse_epilogues",
+    "fuse_reductions",
     "join_biases",
     "keep_order",
     "lay_channels_last",

@@ -21,6 +21,7 @@ from hal.program.passes.products import (
     name_linears,
     split_biases,
 )
+from hal.program.passes.reductions import fuse_reductions
 from hal.program.passes.scales import fold_scales, spread_norms
 
 __all__ = ["optimize"]
@@ -52,4 +53,4 @@ def optimize(program: Program, device: Device) -> Program:
     program = split_biases(program, device)
     program = keep_order(fuse_elementwise(program, device), device)
     program = fuse_epilogues(lay_channels_last(program, device), device)
-    return dead_code(write_in_place(program, device))
+    return dead_code(write_in_place(fuse_reductions(program, device), device))

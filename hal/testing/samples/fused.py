@@ -42,6 +42,44 @@ def fused(op: Operator, dtype: DType) -> Iterator[Sample]:
             yield Sample(given, attributes, f"{names}, broadcast")
 
 
+# Chains whose result is largest where their operands are: what the tolerance of a sum assumes.
+_BEFORE: tuple[tuple[int, Steps], ...] = (
+    (1, (("multiply", (0, 0), ()),)),
+    (2, (("multiply", (0, 1), ()), ("add", (2, 0), ()))),
+    (1, (("exp", (0,), ()),)),
+    (1, ()),
+)
+_REDUCTIONS = ("sum", "mean", "max", "min")
+
+
+@sampler("fused_reduction")
+def fused_reduction(op: Operator, dtype: DType) -> Iterator[Sample]:
+    """Yield chains and reductions of them along the first, the last, some and all axes."""
+    if dtype.kind != "float":
+        return
+    for count, steps in _BEFORE:
+        values = [unit, positive][:count]
+        chain = {"steps": steps, "results": (count + len(steps) - 1,)}
+        for kind in _REDUCTIONS:
+            names = " ".join([*(step[0] for step in steps), kind])
+            for shape, axis in (((257,), None), ((3, 5), 0), ((2, 3, 4), 1), ((2, 3, 4), (0, 2))):
+                for keepdims in (False, True):
+                    reduction = (kind, (("axis", axis), ("keepdims", keepdims)))
+                    given = tuple(Input(shape, v) for v in values)
+                    yield Sample(given, {**chain, "reduction": reduction}, names)
+            reduction = (kind, (("axis", -1), ("keepdims", False)))
+            given = tuple(Input((5, 7), v) for v in values)
+            yield Sample(given, {**chain, "reduction": reduction}, names, layouts=True)
+    chain = {"steps": _BEFORE[1][1], "results": (3,)}
+    reduction = ("sum", (("axis", 0), ("keepdims", False)))
+    given = Input((3, 4), unit), Input((4,), positive)
+    yield Sample(given, {**chain, "reduction": reduction}, "broadcast")
+    for axis in (None, 0, 1):
+        reduction = ("mean", (("axis", axis), ("keepdims", False)))
+        wide = Input((129, 1025), unit), Input((129, 1025), positive)
+        yield Sample(wide, {**chain, "reduction": reduction}, "large", large=True)
+
+
 # The first number is the product, those behind it are other inputs, then come the steps.
 _BEHIND: tuple[tuple[tuple[tuple[int, ...], ...], Steps, tuple[int, ...]], ...] = (
     ((), (("gelu", (0,), (("approximate", "none"),)),), (1,)),

@@ -14,7 +14,7 @@ from hal.plugin import Kernel, Signature
 from hal_cpu.attention import find_attention
 from hal_cpu.convolutions import find_convolution
 from hal_cpu.half import find_half
-from hal_cpu.jit import find_loop
+from hal_cpu.jit import find_loop, find_reduction
 from hal_cpu.layers import Run, erf, find_layer
 from hal_cpu.pools import find_pool
 from hal_cpu.products import find_product, wants_packed
@@ -27,7 +27,7 @@ _HOLDS_GIL = 500
 
 # Without a loop of their own these are better written out: of a layer with quantised weights, a
 # program then calculates the weights once.
-_WRITTEN_OUT = ("fused", "quantized_linear", "scaled_linear")
+_WRITTEN_OUT = ("fused", "fused_reduction", "quantized_linear", "scaled_linear")
 
 # NumPy reports overflow, division by zero and the like as warnings; a device does not. Calling
 # through a context in which they are off is ten times quicker than numpy.errstate. One context
@@ -128,7 +128,7 @@ def find_kernel(op: Operator, signature: Signature) -> Kernel | None:
 
 
 def _find_other(op: Operator, signature: Signature) -> Kernel | None:
-    compiled = find_loop(op, signature)
+    compiled = find_loop(op, signature) or find_reduction(op, signature)
     if compiled is not None or op.name in _WRITTEN_OUT:
         return compiled
     ufunc = erf() if op.name == "erf" else UFUNCS.get(op.name)

@@ -5,6 +5,7 @@ from hal_cpu.jit.engine import Loop, compile_loop
 from hal_cpu.jit.few import FewRows, few_rows
 from hal_cpu.jit.kernels import address, find_loop, loop_kernel
 from hal_cpu.jit.pools import pool_code
+from hal_cpu.jit.reductions import find_reduction
 from hal_cpu.jit.rows import scores_code
 from hal_cpu.jit.scalar import HALVES, NotVectorised
 from hal_cpu.jit.winograd import Tiles, gather_code, scatter_code
@@ -21,6 +22,7 @@ __all__ = [
     "compile_loop",
     "few_rows",
     "find_loop",
+    "find_reduction",
     "gather_code",
     "loop_kernel",
     "pool_code",

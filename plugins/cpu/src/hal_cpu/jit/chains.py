@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
 
-from hal.plugin import Signature
+from hal.plugin import Layout, Signature
 from hal_cpu.jit.loops import Nest, at, function, walk
 from hal_cpu.jit.scalar import NotVectorised, Scalar, emit, load, store
 
-__all__ = ["add_chain", "chain_module"]
+__all__ = ["add_chain", "chain_module", "chain_values"]
 
 
 def chain_module(signature: Signature) -> tuple[ir.Module, int]:
@@ -48,13 +49,7 @@ def add_chain(module: ir.Module, name: str, signature: Signature) -> tuple[ir.Fu
             at(b, pointer, indices, strides)
             for pointer, strides in zip(pointers, nest.strides, strict=True)
         ]
-        values: list[Scalar] = [
-            load(b, place, layout.dtype)
-            for place, layout in zip(places[count:], given, strict=True)
-        ]
-        for name, operands, attributes in signature.attributes["steps"]:
-            chosen = tuple([None if n is None else values[n] for n in operands])
-            values.append(emit(b, name, chosen, dict(attributes)))
+        values = chain_values(b, given, places[count:], signature.attributes["steps"])
         results = signature.attributes["results"]
         for place, layout, number in zip(places[:count], signature.outputs, results, strict=True):
             if values[number].dtype is not layout.dtype:
@@ -64,3 +59,16 @@ def add_chain(module: ir.Module, name: str, signature: Signature) -> tuple[ir.Fu
     walk(b, begin, end, nest.sizes, body)
     b.ret_void()
     return made, nest.sizes[0]
+
+
+def chain_values(
+    b: ir.IRBuilder, given: Sequence[Layout], places: Sequence[Any], steps: Any
+) -> list[Scalar]:
+    """Return the inputs that lie at some places, and what the steps of a chain make of them."""
+    values: list[Scalar] = [
+        load(b, place, layout.dtype) for place, layout in zip(places, given, strict=True)
+    ]
+    for name, operands, attributes in steps:
+        chosen = tuple([None if n is None else values[n] for n in operands])
+        values.append(emit(b, name, chosen, dict(attributes)))
+    return values

@@ -15,12 +15,12 @@ from hal_cpu.jit.rows import ROWS, find_rows
 from hal_cpu.jit.scalar import HALVES, NotVectorised
 from hal_cpu.team import symbols
 
-__all__ = ["address", "find_loop", "loop_kernel"]
+__all__ = ["WORTH_A_TEAM", "address", "find_loop", "loop_kernel"]
 
 _ALONE = {"gelu", "silu", "sigmoid", "mish", "softplus", "hard_swish", "erf"}
 _LARGE = {"where"}  # NumPy's way is as good until the compiler's time is made up for.
 _WORTH_SHARING = 1 << 18
-_WORTH_A_TEAM = 1 << 14
+WORTH_A_TEAM = 1 << 14
 
 
 def find_loop(op: Operator, signature: Signature) -> Kernel | None:
@@ -46,7 +46,7 @@ def find_loop(op: Operator, signature: Signature) -> Kernel | None:
         return None
     arrays = len(signature.outputs) + sum(x is not None for x in signature.inputs)
     # A team that is there already is called up sooner than threads are woken.
-    large = signature.outputs[0].size >= (_WORTH_SHARING if symbols() is None else _WORTH_A_TEAM)
+    large = signature.outputs[0].size >= (_WORTH_SHARING if symbols() is None else WORTH_A_TEAM)
     return loop_kernel(code, arrays, extent, size, large)
 
 

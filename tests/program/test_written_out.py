@@ -11,7 +11,14 @@ import hal
 from hal.dispatch import call
 from hal.ops import operators
 from hal.program import Executable, record
-from hal.program.passes import expand_powers, find_gelu, find_norms, find_softmax, fuse_elementwise
+from hal.program.passes import (
+    common_subexpressions,
+    expand_powers,
+    find_gelu,
+    find_norms,
+    find_softmax,
+    fuse_elementwise,
+)
 
 
 def random(*shape, seed=0):
@@ -151,6 +158,49 @@ def test_softmax_in_parts_becomes_one():
         ]
 
 
+def test_softmax_may_multiply_by_a_reciprocal():
+    def grown(x):
+        return hal.exp(x - hal.max(x, axis=-1, keepdims=True))
+
+    def total(x):
+        return hal.sum(grown(x), axis=-1, keepdims=True)
+
+    def change(program, device):
+        return find_softmax(common_subexpressions(program), device)
+
+    for function in (
+        lambda x: grown(x) * (1.0 / total(x)),
+        lambda x: operator("reciprocal", total(x)) * grown(x),
+    ):
+        assert through(change, function, random(2, 5)) == ["softmax"]
+    assert "softmax" not in through(change, lambda x: grown(x) * (2.0 / total(x)), random(2, 5))
+
+
+@pytest.mark.parametrize("axis", [-1, 0])
+def test_the_logarithm_of_softmax_in_parts_becomes_one(axis):
+    def top(x):
+        return hal.max(x, axis=axis, keepdims=True)
+
+    def logarithm(x):
+        return hal.log(hal.sum(hal.exp(x - top(x)), axis=axis, keepdims=True))
+
+    def change(program, device):
+        return find_softmax(common_subexpressions(program), device)
+
+    for function in (
+        lambda x: (x - top(x)) - logarithm(x),
+        lambda x: x - (logarithm(x) + top(x)),
+        lambda x: x - (top(x) + logarithm(x)),
+    ):
+        assert through(change, function, random(3, 3)) == ["log_softmax"]
+    for function in (
+        lambda x: x - logarithm(x),
+        lambda x: (x - top(x)) - logarithm(x * 2.0),
+        lambda x: (x - top(x)) - hal.reshape(logarithm(x), (1, 3) if axis else (3, 1)),
+    ):
+        assert "log_softmax" not in through(change, function, random(3, 3))
+
+
 def test_exponentials_that_are_not_softmax_stay():
     def without_the_largest(x):
         return hal.exp(x) / hal.sum(hal.exp(x), axis=-1, keepdims=True)
@@ -159,7 +209,11 @@ def test_exponentials_that_are_not_softmax_stay():
         grown = hal.exp(x - hal.max(x, axis=0, keepdims=True))
         return grown / hal.sum(grown, axis=-1, keepdims=True)
 
-    for function in (without_the_largest, over_other_axes):
+    def over_a_row_for_a_column(x):
+        grown = hal.exp(x - hal.max(x, axis=-1, keepdims=True))
+        return grown / hal.sum(grown, axis=-1)
+
+    for function in (without_the_largest, over_other_axes, over_a_row_for_a_column):
         assert "softmax" not in through(find_softmax, function, random(3, 3))
 
 

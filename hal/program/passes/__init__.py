@@ -10,7 +10,7 @@ from hal.program.passes.epilogues import fuse_epilogues
 from hal.program.passes.fold import fold_constants
 from hal.program.passes.fuse import fuse_elementwise
 from hal.program.passes.gelu import expand_powers, find_gelu
-from hal.program.passes.norms import find_norms, find_softmax
+from hal.program.passes.norms import find_norms
 from hal.program.passes.pipeline import optimize
 from hal.program.passes.products import (
     join_biases,
@@ -20,6 +20,7 @@ from hal.program.passes.products import (
 )
 from hal.program.passes.reductions import fuse_reductions
 from hal.program.passes.scales import fold_scales, spread_norms
+from hal.program.passes.softmax import find_softmax
 
 __all__ = [
     "common_subexpressions",

@@ -12,7 +12,7 @@ from hal.program.passes.dead import dead_code
 from hal.program.passes.products import constant_values
 from hal.program.passes.uses import readers, single_writes, stable, whole, writers
 
-__all__ = ["Graph", "Match", "replaced"]
+__all__ = ["Graph", "Match", "kept", "replaced"]
 
 
 class Graph:
@@ -105,3 +105,8 @@ def replaced(program: Program, device: Device, found: Mapping[int, Call]) -> Pro
         return program
     calls = tuple([kept.get(n, call) for n, call in enumerate(program.calls)])
     return dead_code(replace(program, calls=calls))
+
+
+def kept(array: Array, axes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return an array's shape with some axes reduced to one element."""
+    return tuple([1 if n in axes else size for n, size in enumerate(array.layout.shape)])

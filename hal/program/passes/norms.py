@@ -1,4 +1,4 @@
-"""Finds normalization layers and softmax that a model writes out in parts."""
+"""Finds normalization layers that a model writes out in parts."""
 
 from __future__ import annotations
 
@@ -9,23 +9,11 @@ from hal.device import Device
 from hal.errors import HalError
 from hal.ops import operators
 from hal.plugin import Array, Call, Layout, Program
-from hal.program.passes.graph import Graph, Match, replaced
+from hal.program.passes.graph import Graph, Match, kept, replaced
 
-__all__ = ["find_norms", "find_softmax"]
+__all__ = ["find_norms"]
 
-_LAYER_NORM, _RMS_NORM, _SOFTMAX = (operators[n] for n in ("layer_norm", "rms_norm", "softmax"))
-
-
-def find_softmax(program: Program, device: Device) -> Program:
-    """Return the program with softmax written out in parts made single ``softmax`` calls.
-
-    The parts are the largest value along an axis, a subtraction, exponentials, their sum along the
-    same axis, and a division. Without the largest value it would overflow where softmax does not,
-    and stays as it is.
-    """
-    graph = Graph(program, device)
-    found = {n: c for n, call in enumerate(program.calls) if (c := _softmax(graph, call))}
-    return replaced(program, device, found)
+_LAYER_NORM, _RMS_NORM = (operators[n] for n in ("layer_norm", "rms_norm"))
 
 
 def find_norms(program: Program, device: Device) -> Program:
@@ -42,33 +30,6 @@ def find_norms(program: Program, device: Device) -> Program:
         if norm is not None:
             found[norm[0]] = norm[1]
     return replaced(program, device, found)
-
-
-def _softmax(graph: Graph, last: Call) -> Call | None:
-    if last.op.name != "divide" or last.view or last.host:
-        return None
-    match = Match(graph)
-    grown, total = last.inputs
-    summed = match.step(total, "sum")
-    exponential = match.step(grown, "exp")
-    if summed is None or exponential is None or summed.inputs[0] != grown:
-        return None
-    centred = match.step(exponential.inputs[0], "subtract")
-    if centred is None:
-        return None
-    x, top = centred.inputs
-    largest = match.step(top, "max")
-    if x is None or largest is None or largest.inputs[0] != x or x.buffer not in graph.stable:
-        return None
-    axes = summed.attributes["axis"]
-    kept = _kept(x, axes)
-    if len(axes) != 1 or largest.attributes["axis"] != axes:
-        return None
-    if any(a is None or a.layout.shape != kept for a in (total, top)):
-        return None
-    if len({a.layout.dtype for a in (x, total, top, last.outputs[0]) if a is not None}) != 1:
-        return None
-    return Call(_SOFTMAX, (x,), last.outputs, {"axis": axes[0]}, label=match.label(last))
 
 
 class _Core(NamedTuple):
@@ -151,7 +112,7 @@ def _over(graph: Graph, match: Match, values: Array | None, root: Call | None) -
         if power is None:
             continue
         axes = power.attributes["axis"]
-        if added.outputs[0].layout.shape != _kept(values, axes):
+        if added.outputs[0].layout.shape != kept(values, axes):
             continue
         centred = match.step(values, "subtract")
         mean = None if centred is None else match.step(centred.inputs[1], "mean")
@@ -163,7 +124,7 @@ def _over(graph: Graph, match: Match, values: Array | None, root: Call | None) -
             and mean.inputs[0] == x
             and mean.attributes["axis"] == axes
             and centred.inputs[1] is not None
-            and centred.inputs[1].layout.shape == _kept(x, axes)
+            and centred.inputs[1].layout.shape == kept(x, axes)
         )
         if power.op.name == "var":
             if is_centred and x == power.inputs[0] and power.attributes["correction"] == 0:
@@ -203,8 +164,3 @@ def _side(graph: Graph, core: _Core, step: Call, name: str, values: Array) -> Ar
     if core.axes != last or lead < 0 or layout.shape[lead:] != shape or layout.size != prod(shape):
         return None
     return other._replace(layout=Layout(layout.dtype, shape, layout.strides[lead:]))
-
-
-def _kept(array: Array, axes: tuple[int, ...]) -> tuple[int, ...]:
-    """Return an array's shape with some axes reduced to one element."""
-    return tuple([1 if n in axes else size for n, size in enumerate(array.layout.shape)])

@@ -36,6 +36,8 @@ def values(*shape, seed=0):
 def test_softmax_of_rows(shape):
     found, wanted = run("softmax", [values(*shape) * 5], axis=-1)
     np.testing.assert_allclose(found, wanted, rtol=3e-6, atol=1e-7)
+    found, wanted = run("log_softmax", [values(*shape) * 5], axis=-1)
+    np.testing.assert_allclose(found, wanted, rtol=3e-6, atol=1e-6)
 
 
 def test_softmax_of_extremes():

@@ -12,7 +12,7 @@ from llvmlite import ir
 from hal.dtypes import float32
 from hal.plugin import Layout, Signature
 from hal_cpu.jit.loops import I64, at, function, loop
-from hal_cpu.jit.real import decay, intrinsic, number
+from hal_cpu.jit.real import decay, intrinsic, log, number
 from hal_cpu.jit.scalar import NotVectorised
 
 __all__ = ["ROWS", "add_scores", "find_rows", "scores_code"]
@@ -101,6 +101,13 @@ def _softmax(row: _Row, epsilon: float) -> None:
     row.write(lambda i: b.fmul(row.load(row.out, i), factor))
 
 
+def _log_softmax(row: _Row, epsilon: float) -> None:
+    b = row.b
+    top = row.largest(lambda i: row.load(row.x, i))
+    total = log(b, row.sum(lambda i: decay(b, b.fsub(row.load(row.x, i), top))))
+    row.write(lambda i: b.fsub(b.fsub(row.load(row.x, i), top), total))
+
+
 def _kept(row: _Row, i: Any, value: Any) -> Any:
     """Write a value and return it."""
     row.b.store(value, row.b.gep(row.out, [i]))
@@ -141,7 +148,12 @@ def _normalised(row: _Row, term: Callable[[Any], Any], epsilon: float) -> None:
     row.write(result)
 
 
-ROWS = {"softmax": _softmax, "layer_norm": _layer_norm, "rms_norm": _rms_norm}
+ROWS = {
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "layer_norm": _layer_norm,
+    "rms_norm": _rms_norm,
+}
 """What is done to a row, by operator."""
 
 

@@ -71,6 +71,9 @@ READ = {
     "a copy of a copy": (
         lambda x, y: copied(copied(x, 1, 0), 1, 0) @ y, (3, 5), (5, 2), ["matmul"],
     ),
+    "what is put together": (
+        lambda x, y: hal.concat([copied(x, 1, 0), y]), (3, 5), (2, 3), ["concat"],
+    ),
     "a chain": (lambda x, y: hal.exp(copied(x, 1, 0)) + y, (3, 5), (5, 3), ["exp", "add"]),
 }  # fmt: skip
 

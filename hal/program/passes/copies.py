@@ -17,13 +17,15 @@ from hal.program.passes.places import moved
 __all__ = ["keep_order", "read_in_place", "write_in_place"]
 
 _COPY, _FUSED = operators["copy"], operators["fused"]
+_MOVES = ("copy", "concat")
+"""Operators that move values as they are."""
 
 
 def read_in_place(program: Program, device: Device) -> Program:
     """Return the program without copies whose readers can as well read what is copied.
 
-    These are products that the device makes of strided operands, and an elementwise call where
-    nobody else reads the copy.
+    These are products that the device makes of strided operands, and an elementwise call or
+    another copy where nobody else reads the copy.
 
     Examples
     --------
@@ -151,13 +153,16 @@ def _copies(call: Call) -> bool:
     return call.op is _COPY and not call.view and not call.host
 
 
+def _elementwise(call: Call) -> bool:
+    layouts = tuple([None if x is None else x.layout for x in call.inputs])
+    return call.op is _FUSED or fits(call.op, layouts)
+
+
 def _takes_strides(call: Call, alone: bool) -> bool:
     """Return whether a call may be asked to walk over memory in any order."""
-    if call.host:
-        return False
-    layouts = tuple([None if x is None else x.layout for x in call.inputs])
-    elementwise = call.op in (_FUSED, _COPY) or fits(call.op, layouts)
-    return call.op.name in PRODUCTS or (alone and elementwise)
+    if call.host or call.op.name in PRODUCTS:
+        return not call.host
+    return alone and (call.op.name in _MOVES or _elementwise(call))
 
 
 def _moved(
@@ -190,9 +195,7 @@ def _moved(
 
 def _order(call: Call) -> list[int] | None:
     """Return the axes in the order of memory of an elementwise call's inputs, if it is another."""
-    if call.view or call.op is _COPY or call.op.name in PRODUCTS:
-        return None
-    if not _takes_strides(call, True):
+    if call.view or call.host or not _elementwise(call):
         return None
     shape = call.outputs[0].layout.shape
     large = {x.layout.strides for x in call.inputs if x is not None and x.layout.shape == shape}

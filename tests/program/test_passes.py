@@ -318,6 +318,19 @@ def test_products_with_weights_that_are_arguments_stay_alone():
     assert names(merge_linears(before, given[0].device)) == names(before)
 
 
+def test_a_matrix_that_changes_is_a_weight_where_a_chain_follows():
+    given = random(9, 8), random(8, 6, seed=1), random(6, seed=2)
+    for function, expected in (
+        (lambda x, a, b: [hal.nn.silu(x @ a + b)], "linear"),
+        (lambda x, a, b: [x @ a], "matmul"),
+        (lambda x, a, b: [(x @ a).mT + b[:, None]], "matmul"),
+    ):
+        before = recorded(function, *given)
+        after = name_linears(before, given[0].device)
+        assert names(after)[0] == expected
+        agrees(before, after, *given)
+
+
 def test_a_vector_added_to_a_product_is_its_bias():
     x, matrix, bias = random(3, 8), random(8, 6, seed=1), random(6, seed=2)
     for function in (lambda x: [x @ matrix + bias], lambda x: [(bias + x @ matrix).mT]):

@@ -63,10 +63,12 @@ def _starts_chain(
 
 
 def name_linears(program: Program, device: Device) -> Program:
-    """Return the program with products by a constant matrix called ``linear``.
+    """Return the program with products by a matrix called ``linear``.
 
-    Their weight is the matrix seen with its axes exchanged; nothing is moved.
+    The matrix is a constant, or a chain of elementwise calls follows, which can then be done where
+    the product is stored. The weight is the matrix seen with its axes exchanged; nothing is moved.
     """
+    single, reads = single_writes(program), readers(program)
     calls = list[Call]()
     for call in program.calls:
         x, matrix = call.inputs if call.op is _MATMUL and not call.host else (None, None)
@@ -75,7 +77,10 @@ def name_linears(program: Program, device: Device) -> Program:
             and matrix is not None
             and x.layout.ndim > 1
             and matrix.layout.ndim == 2
-            and matrix.buffer in program.constants
+            and (
+                matrix.buffer in program.constants
+                or _starts_chain(program, call, single, reads, device)
+            )
         ):
             rows, columns = matrix.layout.strides
             layout = Layout(matrix.layout.dtype, matrix.layout.shape[::-1], (columns, rows))

@@ -141,6 +141,7 @@ def signature(name, *shapes, **attributes):
     return op, Signature(inputs, outputs, inference.attributes)
 
 
+SLOPE = (("negative_slope", 0.1),)
 GELU = (("add", (0, 1), ()), ("gelu", (2,), (("approximate", "none"),)))
 
 
@@ -151,7 +152,10 @@ GELU = (("add", (0, 1), ()), ("gelu", (2,), (("approximate", "none"),)))
         ([(64,)], GELU, True),
         ([(96, 64)], (("silu", (0,), ()), ("add", (1, 2), ())), True),
         ([(96, 64)], (("silu", (0,), ()), ("multiply", (2, 1), ())), True),
-        ([(96, 64)], (("subtract", (0, 1), ()),), False),
+        ([(96, 64)], (("subtract", (0, 1), ()),), True),
+        ([(64,)], (("divide", (0, 1), ()), ("leaky_relu", (2,), SLOPE)), True),
+        ([(96, 64)], (("subtract", (1, 0), ()),), False),
+        ([(96, 64)], (("maximum", (0, 1), ()),), False),
         ([], (("multiply", (0, 0), ()),), False),
         ([], (("relu", (0,), ()),), True),
         ([], (("silu", (0,), ()), ("add", (0, 1), ())), False),
@@ -177,6 +181,28 @@ def test_what_is_no_number_stays_so_behind_a_product(name):
     found = hal.compile(lambda x: function(hal.nn.linear(x, weight)))(x).numpy()
     assert np.isnan(found[3]).all()
     near(found, function(hal.nn.linear(x, weight)).numpy())
+
+
+CHAINS = {
+    "leaky relu": lambda y, z: hal.nn.leaky_relu(y, 0.2) + z,
+    "a difference": lambda y, z: hal.nn.silu(y - z),
+    "a quotient": lambda y, z: y / z * 0.5,
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize("other", [(64,), (96, 64)])
+def test_what_is_done_where_a_product_is_stored_is_what_is_done_after_it(name, other):
+    weight = hal.asarray(drawn(64, 80), device="cpu:0")
+    x, z = (hal.asarray(a, device="cpu:0") for a in (drawn(96, 80), np.abs(drawn(*other)) + 1))
+
+    def function(x, z):
+        return CHAINS[name](hal.nn.linear(x, weight), z)
+
+    program = hal.compile(function)
+    calls = [c.op.name for c in program.program(x, z).calls if not c.view]
+    assert calls[-1] == ("linear_fused" if library() else "fused")
+    near(program(x, z).numpy(), function(x, z).numpy())
 
 
 @pytest.mark.parametrize("other", [(64,), (), (4, 30, 64)])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hal.dtypes import float32
 from hal.plugin import Layout, Signature
-from hal_cpu.dnn import Descriptor, PostOp
+from hal_cpu.dnn import BINARY, Descriptor, PostOp
 
 __all__ = ["post_ops"]
 
@@ -25,7 +25,7 @@ def post_ops(
     """Return a chain as post-ops, and which inputs they read; None if oneDNN cannot do it.
 
     The chain must lead from step to step, each with at most one other operand, in any order that
-    addition and multiplication allow.
+    addition and multiplication allow; what is subtracted or divided comes first.
 
     Parameters
     ----------
@@ -41,9 +41,11 @@ def post_ops(
     operands: list[int] = []
     value = 0
     for number, (name, given, options) in enumerate(signature.attributes["steps"]):
-        if name in ("add", "multiply"):
+        if name in BINARY:
             other = given[1] if given[0] == value else given[0]
             if value not in given or other is None or not 0 < other < count:
+                return None
+            if name in ("subtract", "divide") and given[0] != value:
                 return None
             layout = signature.inputs[other + first - 1]
             operand = None if layout is None else described(layout)
@@ -56,11 +58,13 @@ def post_ops(
             if given != (value,) or slope is None:
                 return None
             found.append(PostOp(name, slope))
+        elif name == "leaky_relu" and given == (value,) and options[0][1] > 0:
+            found.append(PostOp(name, alpha=options[0][1]))
         else:
             known = _UNARY.get((name, options))
             if known is None or given != (value,):
                 return None
-            found.append(PostOp(known))
+            found.append(PostOp(known, alpha=1.0 if known == "silu" else 0.0))
         value = count + number
     if signature.attributes["results"] != (value,):
         return None

@@ -3,6 +3,7 @@
 from hal_cpu.dnn.convolution import Window, convolution
 from hal_cpu.dnn.library import library, version
 from hal_cpu.dnn.primitive import (
+    BINARY,
     DTYPES,
     Descriptor,
     PostOp,
@@ -15,6 +16,7 @@ from hal_cpu.dnn.primitive import (
 from hal_cpu.dnn.turn import together
 
 __all__ = [
+    "BINARY",
     "DTYPES",
     "Descriptor",
     "PostOp",

@@ -17,7 +17,17 @@ from hal_cpu.dnn.turn import together
 from hal_cpu.pool import Kept, aligned
 from hal_cpu.sharing import held_once
 
-__all__ = ["DTYPES", "Descriptor", "PostOp", "Primitive", "describe", "matmul", "packed", "reorder"]
+__all__ = [
+    "BINARY",
+    "DTYPES",
+    "Descriptor",
+    "PostOp",
+    "Primitive",
+    "describe",
+    "matmul",
+    "packed",
+    "reorder",
+]
 
 DTYPES: dict[DType, int] = {float16: 1, bfloat16: 2, float32: 3}
 """oneDNN's numbers of the dtypes whose products it makes."""
@@ -29,6 +39,7 @@ _USER_SCRATCHPAD = 1
 _QUERY_NAME, _QUERY_SOURCE, _QUERY_WEIGHTS, _QUERY_RESULT, _QUERY_SCRATCHPAD = 8, 129, 131, 133, 136
 
 ELTWISE = {
+    "leaky_relu": 0x20,
     "tanh": 0x21,
     "sigmoid": 0x29,
     "gelu_tanh": 0x2B,
@@ -36,7 +47,7 @@ ELTWISE = {
     "gelu": 0x31,
 }
 _ZERO = np.zeros(16, np.float32)
-BINARY = {"add": 0x1FFF0, "multiply": 0x1FFF1}
+BINARY = {"add": 0x1FFF0, "multiply": 0x1FFF1, "divide": 0x1FFF4, "subtract": 0x1FFF5}
 
 
 class PostOp(NamedTuple):
@@ -49,10 +60,13 @@ class PostOp(NamedTuple):
     operand : Descriptor or None
         The other operand of a binary one, with as many axes as the result; for relu that of one
         number.
+    alpha : float
+        What leaky_relu multiplies negative values by; silu's factor within the sigmoid.
     """
 
     name: str
     operand: Descriptor | None = None
+    alpha: float = 0.0
 
 
 class Descriptor:
@@ -323,9 +337,7 @@ def attributes_of(post_ops: Sequence[PostOp]) -> Any:
                 # oneDNN's own takes NaN for zero; a slope of zero that is read keeps it.
                 found.dnnl_post_ops_append_prelu(steps, 0)
             elif step.operand is None:
-                # Alpha is silu's factor within the sigmoid; the others take none.
-                alpha = 1.0 if step.name == "silu" else 0.0
-                found.dnnl_post_ops_append_eltwise(steps, ELTWISE[step.name], alpha, 0.0)
+                found.dnnl_post_ops_append_eltwise(steps, ELTWISE[step.name], step.alpha, 0.0)
             else:
                 handle = step.operand.handle
                 found.dnnl_post_ops_append_binary(steps, BINARY[step.name], handle)

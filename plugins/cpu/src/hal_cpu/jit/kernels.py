@@ -17,7 +17,9 @@ from hal_cpu.team import symbols
 
 __all__ = ["WORTH_A_TEAM", "address", "find_loop", "loop_kernel"]
 
-_ALONE = {"gelu", "silu", "sigmoid", "mish", "softplus", "hard_swish", "erf"}
+_ALONE = {
+    "gelu", "silu", "sigmoid", "mish", "softplus", "hard_swish", "erf", "relu", "leaky_relu",
+}  # fmt: skip
 _LARGE = {"where"}  # NumPy's way is as good until the compiler's time is made up for.
 _WORTH_SHARING = 1 << 18
 WORTH_A_TEAM = 1 << 14

@@ -52,9 +52,9 @@ class Runtime(ABC):
     """True when convolution and pooling are quickest on arrays whose channels lie last in memory.
 
     Compiled programs then lay images out so: the kernels for ``convolution``,
-    ``convolution_fused``, ``max_pool``, ``average_pool`` and elementwise operators get inputs, and
-    write results, whose strides are those of (batch, spatial..., channels); or there is no kernel
-    for such a signature.
+    ``convolution_fused``, ``convolution_transpose``, ``max_pool``, ``average_pool`` and elementwise
+    operators get inputs, and write results, whose strides are those of (batch, spatial...,
+    channels); or there is no kernel for such a signature.
     """
 
     # memory

@@ -61,6 +61,18 @@ def test_what_lies_between_convolutions_is_laid_out_anew(preferring):
     assert [last(c) for c in calls[:4]] == [True] * 4
 
 
+def test_transposed_convolutions_are_convolutions_in_this(preferring):
+    weight = random(8, 4, 4, 4, seed=3)
+
+    def function(x):
+        y = hal.nn.silu(conv(x, W1, padding=1))
+        return [hal.nn.conv_transpose2d(y, weight, stride=2, padding=1).sum()]
+
+    calls = through(lay_channels_last, function, X)
+    assert names(calls) == ["convolution", "silu", "convolution_transpose", "sum"]
+    assert [last(c) for c in calls[:3]] == [True] * 3
+
+
 def test_results_of_the_program_keep_their_order(preferring):
     calls = through(lay_channels_last, lambda x: [conv(x, W1), conv(conv(x, W1), W2)], X)
     assert names(calls).count("copy") == 2

@@ -13,7 +13,7 @@ from hal.program.passes.uses import single_writes
 
 __all__ = ["lay_channels_last"]
 
-_CONVOLUTIONS = ("convolution", "convolution_fused")
+_CONVOLUTIONS = ("convolution", "convolution_fused", "convolution_transpose")
 _POOLINGS = ("max_pool", "average_pool")
 _COPY = operators["copy"]
 

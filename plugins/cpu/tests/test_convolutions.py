@@ -9,7 +9,7 @@ from hal.dtypes import float32
 from hal.ops import operators
 from hal.plugin import Layout, Signature
 from hal_cpu.convolutions import find_convolution
-from hal_cpu.dnn import library
+from hal_cpu.dnn import Window, convolution, describe, library
 
 pytestmark = pytest.mark.skipif(library() is None, reason="oneDNN is not installed")
 
@@ -72,6 +72,44 @@ KINDS = {
 def test_every_kind_agrees_with_the_reference(kind, lay, prepared):
     shapes, attributes = KINDS[kind]
     compared("convolution", shapes, lay, prepared, **attributes)
+
+
+TRANSPOSED = {
+    "plain": ([(2, 16, 9, 7), (16, 32, 3, 3), (32,)], {}),
+    "stride": ([(2, 16, 9, 7), (16, 32, 4, 4), None], {"stride": 2, "padding": 1}),
+    "output padding": (
+        [(1, 16, 9, 7), (16, 8, 3, 3), (8,)], {"stride": 2, "padding": 1, "output_padding": (1, 0)},
+    ),
+    "output padding without padding": (
+        [(1, 16, 5, 7), (16, 8, 2, 2), (8,)], {"stride": 3, "output_padding": 2},
+    ),
+    "uneven padding": ([(1, 16, 9, 7), (16, 16, 3, 3), None], {"padding": ((0, 2), (1, 0))}),
+    "dilation": ([(1, 16, 8, 8), (16, 16, 3, 3), None], {"dilation": 2}),
+    "grouped": ([(1, 32, 9, 7), (32, 4, 3, 3), (16,)], {"groups": 4, "stride": 2}),
+    "depthwise": ([(1, 32, 9, 7), (32, 1, 3, 3), (32,)], {"groups": 32, "padding": 1}),
+    "one axis": ([(2, 16, 30), (16, 8, 5), (8,)], {"padding": 2, "stride": 2}),
+    "three axes": ([(1, 16, 4, 5, 6), (16, 8, 2, 2, 2), None], {"stride": 2}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("prepared", [True, False], ids=["prepared", "given"])
+@pytest.mark.parametrize("lay", [lambda x: x, channels_last], ids=["first", "last"])
+@pytest.mark.parametrize("kind", TRANSPOSED)
+def test_every_kind_of_transposed_convolution_agrees_too(kind, lay, prepared):
+    shapes, attributes = TRANSPOSED[kind]
+    compared("convolution_transpose", shapes, lay, prepared, **attributes)
+
+
+def test_a_transposed_convolution_is_never_the_librarys_slow_one():
+    op = operators["convolution_transpose"]
+    x, weight = Layout(float32, (1, 16, 8, 8)), Layout(float32, (16, 8, 4, 4))
+    inference = op.infer((x, weight), {"stride": 2, "padding": 1})
+    out = channels_last(Layout(*inference.outputs[0]))
+    source, result = (describe(float32, a.shape, a.strides) for a in (x, out))
+    given = Window((2, 2), (1, 1), (1, 1), (1, 1))
+    weights = describe(float32, (8, 16, 4, 4), None)
+    assert convolution(source, weights, result, None, given, transposed=True) is None
+    assert find_convolution(op, Signature((x, weight), (out,), inference.attributes)) is not None
 
 
 SILU = (("silu", (0,), ()),)

@@ -29,7 +29,7 @@ __all__ = ["find_convolution"]
 
 
 def find_convolution(op: Operator, signature: Signature) -> Kernel | None:
-    """Return a kernel for ``convolution`` or ``convolution_fused`` of float32, or None."""
+    """Return a kernel for a convolution of float32, also a transposed or a fused one, or None."""
     layouts = (*signature.inputs, *signature.outputs)
     if library() is None or any(
         x is not None and (x.dtype is not float32 or not x.size) for x in layouts
@@ -62,8 +62,8 @@ def _found(
     if plan is None:
         return None
     others = (*((2,) if bias is not None else ()), *steps[1])
-    given = _weights(weight, signature.attributes["groups"])
-    return _kernel(plan, given, others, find_winograd(signature))
+    quicker = None if _is_transposed(signature) else find_winograd(signature)
+    return _kernel(plan, _weights(weight, signature), others, quicker)
 
 
 class _Plan(NamedTuple):
@@ -127,33 +127,46 @@ def _plan(signature: Signature, steps: Sequence[PostOp]) -> _Plan | None:
     assert x is not None
     assert weight is not None
     padding = attributes["padding"]
+    transposed = _is_transposed(signature)
+    more = attributes.get("output_padding", (0,) * len(padding))
     window = Window(
         attributes["stride"],
         attributes["dilation"],
         tuple(before for before, _ in padding),
-        tuple(after for _, after in padding),
+        tuple(after - n for (_, after), n in zip(padding, more, strict=True)),
     )
-    weights = describe(float32, _grouped(weight.shape, attributes["groups"]), None)
+    weights = describe(float32, _weight_layout(weight, signature).shape, None)
     source, result = (describe(float32, a.shape, a.strides) for a in (x, out))
     added = None if bias is None else describe(float32, bias.shape, bias.strides)
-    found = convolution(source, weights, result, added, window, steps)
+    found = convolution(source, weights, result, added, window, steps, transposed)
     if found is not None:
         return _Plan(found, None, 0)
     anyhow = describe(float32, x.shape, None)
-    found = convolution(anyhow, weights, result, added, window, steps)
+    found = convolution(anyhow, weights, result, added, window, steps, transposed)
     if found is None:
         return None
     wanted = found.source
     return _Plan(found, reorder(source, wanted), wanted.nbytes)
 
 
-def _grouped(shape: tuple[int, ...], groups: int) -> tuple[int, ...]:
-    return shape if groups == 1 else (groups, shape[0] // groups, *shape[1:])
+def _is_transposed(signature: Signature) -> bool:
+    return "output_padding" in signature.attributes
 
 
-def _weights(layout: Layout, groups: int) -> Descriptor:
-    shape = _grouped(layout.shape, groups)
-    return describe(float32, shape, Layout(float32, shape).strides)
+def _weight_layout(layout: Layout, signature: Signature) -> Layout:
+    """Return how oneDNN looks at weights: groups if any, channels of the result, the source's."""
+    groups, (first, second, *window) = signature.attributes["groups"], layout.shape
+    whole = Layout(float32, (groups, first // groups, second, *window))
+    shape, strides = list(whole.shape), list(whole.strides)
+    if _is_transposed(signature):
+        shape[1:3], strides[1:3] = shape[2:0:-1], strides[2:0:-1]
+    start = 0 if groups > 1 else 1
+    return Layout(float32, tuple(shape[start:]), tuple(strides[start:]))
+
+
+def _weights(layout: Layout, signature: Signature) -> Descriptor:
+    seen = _weight_layout(layout, signature)
+    return describe(float32, seen.shape, seen.strides)
 
 
 def _lies_well(layout: Layout) -> bool:

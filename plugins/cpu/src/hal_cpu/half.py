@@ -20,8 +20,8 @@ from hal_cpu.pool import host_pool
 __all__ = ["find_half", "is_native"]
 
 _WIDENED = (
-    "matmul", "linear", "convolution", "attention", "softmax", "log_softmax", "layer_norm",
-    "rms_norm",
+    "matmul", "linear", "convolution", "convolution_transpose", "attention", "softmax",
+    "log_softmax", "layer_norm", "rms_norm",
 )  # fmt: skip
 """Operators whose references calculate half precision in float32."""
 _FUSED = operators["fused"]

@@ -1,4 +1,4 @@
-"""oneDNN's convolution."""
+"""oneDNN's convolution and transposed convolution."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hal_cpu.dnn.primitive import Descriptor, PostOp, Primitive, attributes_of, 
 __all__ = ["Window", "convolution"]
 
 _INFERENCE = 96
-_DIRECT = 1
+_DIRECT, _TRANSPOSED = 1, 10
 
 
 class Window(NamedTuple):
@@ -32,23 +32,29 @@ def convolution(
     bias: Descriptor | None,
     window: Window,
     post_ops: Sequence[PostOp] = (),
+    transposed: bool = False,
 ) -> Primitive | None:
     """Return a convolution, plus bias, through the post-ops; None where oneDNN has no quick one.
 
     Its addresses are those of source, weights, result, bias if any, and the post-ops' operands.
-    Grouped weights have an axis of groups in front.
+    Weights have an axis of the result's channels in front of one of the source's, also for a
+    transposed convolution; grouped ones have an axis of groups before both.
     """
     found = library()
     assert found is not None
+    make = found.dnnl_convolution_forward_primitive_desc_create
+    kind = _DIRECT
+    if transposed:
+        make, kind = found.dnnl_deconvolution_forward_primitive_desc_create, _TRANSPOSED
     description = ctypes.c_void_p()
     attributes = attributes_of(post_ops)
     count = len(window.stride)
     try:
-        found.dnnl_convolution_forward_primitive_desc_create(
+        make(
             ctypes.byref(description),
             engine(),
             _INFERENCE,
-            _DIRECT,
+            kind,
             source.handle,
             weights.handle,
             None if bias is None else bias.handle,
@@ -64,4 +70,5 @@ def convolution(
     finally:
         found.dnnl_primitive_attr_destroy(attributes)
     made = layer(description, bias, post_ops)
-    return None if made.name.startswith("ref") else made
+    # A transposed one may be made of another: "conv:any+ref:any".
+    return None if any(part.startswith("ref") for part in made.name.split("+")) else made

@@ -83,6 +83,11 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
         (_made, _handle, c_int, c_int, _handle, _handle, _handle, _handle, _dims, _dims, _dims,
          _dims, _handle),
     ),
+    "dnnl_deconvolution_forward_primitive_desc_create": (
+        c_int,
+        (_made, _handle, c_int, c_int, _handle, _handle, _handle, _handle, _dims, _dims, _dims,
+         _dims, _handle),
+    ),
     "dnnl_reorder_primitive_desc_create": (
         c_int, (_made, _handle, _handle, _handle, _handle, _handle),
     ),

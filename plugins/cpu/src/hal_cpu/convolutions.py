@@ -21,6 +21,7 @@ from hal_cpu.dnn import (
     reorder,
 )
 from hal_cpu.epilogues import post_ops
+from hal_cpu.half import is_native
 from hal_cpu.jit import address
 from hal_cpu.pool import aligned
 from hal_cpu.winograd import find_winograd
@@ -29,11 +30,17 @@ __all__ = ["find_convolution"]
 
 
 def find_convolution(op: Operator, signature: Signature) -> Kernel | None:
-    """Return a kernel for a convolution of float32, also a transposed or a fused one, or None."""
+    """Return a kernel for a convolution, also a transposed one or with a chain behind, or None.
+
+    It is one of float32, or without a chain of bfloat16 where the processor multiplies that.
+    """
     layouts = (*signature.inputs, *signature.outputs)
+    dtype = signature.outputs[0].dtype
     if library() is None or any(
-        x is not None and (x.dtype is not float32 or not x.size) for x in layouts
+        x is not None and (x.dtype is not dtype or not x.size) for x in layouts
     ):
+        return None
+    if dtype is not float32 and (op.name == "convolution_fused" or not is_native(dtype)):
         return None
     return _found(
         signature.inputs, signature.outputs[0], tuple(sorted(signature.attributes.items()))
@@ -62,7 +69,8 @@ def _found(
     if plan is None:
         return None
     others = (*((2,) if bias is not None else ()), *steps[1])
-    quicker = None if _is_transposed(signature) else find_winograd(signature)
+    plain = out.dtype is float32 and not _is_transposed(signature)
+    quicker = find_winograd(signature) if plain else None
     return _kernel(plan, _weights(weight, signature), others, quicker)
 
 
@@ -135,13 +143,13 @@ def _plan(signature: Signature, steps: Sequence[PostOp]) -> _Plan | None:
         tuple(before for before, _ in padding),
         tuple(after - n for (_, after), n in zip(padding, more, strict=True)),
     )
-    weights = describe(float32, _weight_layout(weight, signature).shape, None)
-    source, result = (describe(float32, a.shape, a.strides) for a in (x, out))
-    added = None if bias is None else describe(float32, bias.shape, bias.strides)
+    weights = describe(out.dtype, _weight_layout(weight, signature).shape, None)
+    source, result = (describe(out.dtype, a.shape, a.strides) for a in (x, out))
+    added = None if bias is None else describe(out.dtype, bias.shape, bias.strides)
     found = convolution(source, weights, result, added, window, steps, transposed)
     if found is not None:
         return _Plan(found, None, 0)
-    anyhow = describe(float32, x.shape, None)
+    anyhow = describe(out.dtype, x.shape, None)
     found = convolution(anyhow, weights, result, added, window, steps, transposed)
     if found is None:
         return None
@@ -156,17 +164,17 @@ def _is_transposed(signature: Signature) -> bool:
 def _weight_layout(layout: Layout, signature: Signature) -> Layout:
     """Return how oneDNN looks at weights: groups if any, channels of the result, the source's."""
     groups, (first, second, *window) = signature.attributes["groups"], layout.shape
-    whole = Layout(float32, (groups, first // groups, second, *window))
+    whole = Layout(layout.dtype, (groups, first // groups, second, *window))
     shape, strides = list(whole.shape), list(whole.strides)
     if _is_transposed(signature):
         shape[1:3], strides[1:3] = shape[2:0:-1], strides[2:0:-1]
     start = 0 if groups > 1 else 1
-    return Layout(float32, tuple(shape[start:]), tuple(strides[start:]))
+    return Layout(layout.dtype, tuple(shape[start:]), tuple(strides[start:]))
 
 
 def _weights(layout: Layout, signature: Signature) -> Descriptor:
     seen = _weight_layout(layout, signature)
-    return describe(float32, seen.shape, seen.strides)
+    return describe(layout.dtype, seen.shape, seen.strides)
 
 
 def _lies_well(layout: Layout) -> bool:

@@ -68,7 +68,7 @@ class Programs:
         if self.obstacle:
             return self._calculate
         key = _shapes(given)
-        if key is None:
+        if key is None or _traced(given):
             return self._calculate
         with self._lock:
             ready = self._ready.get(key)
@@ -87,6 +87,11 @@ class Programs:
                 return self._calculate
             self._ready[key] = True
         return self._compiled
+
+
+def _traced(given: Given) -> bool:
+    """Return whether the model is about to become part of another program."""
+    return any(x is not None and x.device.tracer is not None for x in given.values())
 
 
 def _shapes(given: Given) -> Any:

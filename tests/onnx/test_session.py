@@ -61,6 +61,12 @@ def test_a_session_that_is_prepared_runs_as_a_program_at_once(text_model):
     assert run_nodes(session, ONE, ONE)[0] == 0
 
 
+def test_a_model_inside_a_compiled_function_is_part_of_its_program(session):
+    x = hal.asarray(ONE, device="cpu:0")
+    for function in (lambda x: session(x=x, w=x)["z"], lambda x: session(x=x, w=x)["z"] + 0):
+        assert hal.compile(function)(x).tolist() == (ONE * ONE + ONE).tolist()
+
+
 def test_a_session_that_shall_not_compile_runs_node_by_node(text_model):
     session = hal.onnx.load(text_model(LINE), "cpu:0", compile=False)
     assert [run_nodes(session, ONE, ONE)[0] for _ in range(3)] == [2] * 3

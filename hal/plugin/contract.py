@@ -57,6 +57,13 @@ class Runtime(ABC):
     channels); or there is no kernel for such a signature.
     """
 
+    writes_strided: bool = False
+    """True when kernels write results of any strides, or there is none for such a signature.
+
+    Compiled programs then ask products, attention, elementwise operators and copies to write where
+    a copy would put the result next. Otherwise, except for ``channels_last``, results are packed.
+    """
+
     # memory
 
     @abstractmethod

@@ -126,6 +126,12 @@ def test_what_is_copied_next_is_written_there_at_once(name):
     assert found != ["copy"]
 
 
+def test_a_device_that_writes_packed_results_alone_is_asked_for_no_others(cpu, monkeypatch):
+    monkeypatch.setattr(cpu.runtime, "writes_strided", False)
+    before = record("f", cpu, [random(2, 3, 8)], lambda xs: [merged(hal.exp(heads(xs[0], 2)))])
+    assert write_in_place(before, cpu) is before
+
+
 def test_others_read_what_is_written_elsewhere():
     def function(x):
         found = hal.exp(heads(x, 2))

@@ -61,7 +61,8 @@ def _read(draft: Draft, device: Device, position: int) -> bool:
 def write_in_place(program: Program, device: Device) -> Program:
     """Return the program with products and elementwise calls writing where a copy would put it.
 
-    For example attention writes its heads side by side, as the projection behind it reads them.
+    For example attention writes its heads side by side, as the projection behind it reads them. So
+    it is on devices that write results of any strides.
 
     Examples
     --------
@@ -78,6 +79,8 @@ def write_in_place(program: Program, device: Device) -> Program:
     >>> write_in_place(before, cpu).calls[0].outputs[0].layout
     float32[1, 2, 3, 4], strides=(24, 4, 8, 1)
     """
+    if not device.runtime.writes_strided:
+        return program
     return _changed(program, device, _written)
 
 

@@ -26,6 +26,7 @@ class CpuRuntime(Runtime):
     """
 
     synchronous = True
+    writes_strided = True
     alignment = ALIGNMENT
 
     def __init__(self) -> None:

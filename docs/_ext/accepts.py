@@ -17,6 +17,7 @@ _X: Input = ((4, 4), None)
 _INDEX: Input = ((4, 4), dtypes.int64)
 _IMAGE: Input = ((1, 4, 8, 8), None)
 _CHANNELS: Input = ((4,), None)
+_STEPS: Input = ((2, 4, 4), None)
 _COMMON: list[list[Input]] = [[_X], [_X, _X]]
 
 _INPUTS: dict[str, list[Input]] = {
@@ -38,6 +39,9 @@ _INPUTS: dict[str, list[Input]] = {
     "group_norm": [_IMAGE],
     "instance_norm": [_IMAGE],
     "attention": [_IMAGE, _IMAGE, _IMAGE],
+    "rnn": [_STEPS, _X, _X],
+    "gru": [_STEPS, ((12, 4), None), ((12, 4), None)],
+    "lstm": [_STEPS, ((16, 4), None), ((16, 4), None)],
     "rotary_embedding": [_IMAGE, ((8, 4), None), ((8, 4), None)],
     "convolution": [_IMAGE, ((4, 4, 3, 3), None)],
     "convolution_transpose": [_IMAGE, ((4, 4, 3, 3), None)],

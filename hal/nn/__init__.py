@@ -59,6 +59,7 @@ from hal.nn.rectifier import (
     relu6,
     selu,
 )
+from hal.nn.recurrent import gru, lstm, rnn
 from hal.nn.resize import interpolate
 from hal.nn.scaled import quantize_float8, scaled_linear
 from hal.nn.transposed import (
@@ -89,6 +90,7 @@ __all__ = [
     "embedding",
     "gelu",
     "group_norm",
+    "gru",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
@@ -99,6 +101,7 @@ __all__ = [
     "linear",
     "log_softmax",
     "logsigmoid",
+    "lstm",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
@@ -109,6 +112,7 @@ __all__ = [
     "relu",
     "relu6",
     "rms_norm",
+    "rnn",
     "rotary_embedding",
     "scaled_dot_product_attention",
     "scaled_linear",

@@ -30,6 +30,7 @@ for _family in (
     "activation",
     "normalization",
     "attention",
+    "recurrent",
     "convolution",
     "pooling",
     "interpolation",

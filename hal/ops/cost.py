@@ -199,6 +199,22 @@ def _scaled(inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str,
     return found._replace(vector=float(outputs[0].size) * (3 if bias else 2))
 
 
+def _recurrent(inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str, Any]) -> _Work:
+    """Count one product for the inputs of all steps, then one step after another."""
+    x, weight, recurrence = inputs[:3]
+    assert x is not None
+    assert weight is not None
+    assert recurrence is not None
+    steps, batch, features = x.shape
+    rows, hidden = recurrence.shape
+    first = Product(steps * batch, rows, features)
+    each = Product(batch, rows, hidden)
+    # Of each gate a sum and a function, and what joins the gates: four operations of an element.
+    vector = float(steps * batch * (2 * rows + 4 * hidden))
+    products = tuple([p for p in (first, *[each] * steps) if p.operations])
+    return _Work(sum(p.operations for p in products), vector, products)
+
+
 def _attention(inputs: Layouts, outputs: Sequence[Layout], attributes: Mapping[str, Any]) -> _Work:
     """Count attention as one kernel: a core keeps the scores of its queries, all keys of them."""
     work = _parts(operators["attention"], inputs, attributes)
@@ -265,6 +281,9 @@ _COUNTED: dict[str, Callable[..., _Work]] = {
     "linear": _linear,
     "scaled_linear": _scaled,
     "attention": _attention,
+    "rnn": _recurrent,
+    "gru": _recurrent,
+    "lstm": _recurrent,
     "convolution": _convolution,
     "convolution_transpose": _convolution_transpose,
     "cholesky": _cubic(1 / 3),

@@ -77,6 +77,7 @@ _MODULES = (
     "product",
     "linalg",
     "layers",
+    "recurrent",
     "spatial",
     "fused",
 )

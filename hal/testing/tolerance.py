@@ -202,6 +202,9 @@ def terms(op: Operator, attributes: Mapping[str, Any], inputs: Sequence[Any], ex
         return int(max(prod(weight if "transpose" in op.name else weight[1:]), 1))
     if op.name.startswith("cumulative"):
         return int(max(first.shape[attributes["axis"]], 1))
+    if op.family == "recurrent":
+        steps, _, features = first.shape
+        return int(max(steps, 1) * max(features + inputs[2].shape[-1], 1))
     if op.family in ("normalization", "attention"):
         return max(1, *(int(x.size) for x in inputs if x is not None))
     return int(max(first.size // max(expected.size, 1), 1))

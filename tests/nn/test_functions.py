@@ -165,7 +165,10 @@ def test_narrow_dtypes_come_close_to_float64(
 
 
 def test_every_function_is_tried_here() -> None:
-    elsewhere = {"quantize_float8", "quantized_linear", "rotary_embedding", "scaled_linear"}
+    elsewhere = {
+        "gru", "lstm", "quantize_float8", "quantized_linear", "rnn", "rotary_embedding",
+        "scaled_linear",
+    }  # fmt: skip
     tried = {name for name, _, _ in CASES} | elsewhere
     assert tried == set(nn.__all__)
 

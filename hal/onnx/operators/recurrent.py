@@ -1,4 +1,8 @@
-"""Recurrent layers: RNN, GRU and LSTM, step by step over one product for all inputs."""
+"""Recurrent layers: RNN, GRU and LSTM, by hal's operators for one layer in one direction.
+
+What those do not have, such as peepholes, other activations, a bound on what goes into the gates
+and sequences of several lengths, is calculated step by step over one product for all inputs.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from hal import dtypes
 from hal.errors import ShapeError, ValueRangeError
 from hal.onnx.operators.common import cast, cut, narrow, transpose, unsqueeze, widen
 from hal.onnx.registry import operator
+from hal.ops.recurrent import NONLINEARITIES
 from hal.precision import current_precision
 
 Activation = Callable[[Any], Any]
@@ -24,16 +29,25 @@ _DEFAULTS = {
 }
 
 
-def _activations(
-    F: Any, names: Any, default: tuple[str, ...], alphas: Any, betas: Any, directions: int
-) -> list[list[Activation]]:
-    """Return the activation functions of each direction."""
+# The gates of hal's operators, by their places among ONNX's.
+_GATES = {"rnn": (0,), "gru": (1, 0, 2), "lstm": (0, 2, 3, 1)}
+
+
+def _listed(names: Any, default: tuple[str, ...], directions: int) -> list[str]:
+    """Return the names of the activation functions of all directions."""
     listed = [n.lower() for n in (names or default * directions)]
-    if default == ("Tanh",):
+    if default == ("tanh",):
         # The schema of RNN names two, whatever the number of directions.
         listed = listed[:directions]
     if len(listed) != len(default) * directions:
         raise ValueRangeError(f"{len(listed)} activations do not fit {directions} directions")
+    return listed
+
+
+def _activations(
+    F: Any, listed: list[str], alphas: Any, betas: Any, directions: int
+) -> list[list[Activation]]:
+    """Return the activation functions of each direction."""
     alpha, beta = list(alphas or ()), list(betas or ())
     found = []
     for name in listed:
@@ -43,7 +57,7 @@ def _activations(
         if name in ("affine", "hardsigmoid", "scaledtanh") and beta:
             second = beta.pop(0)
         found.append(_activation(F, name, first, second))
-    width = len(default)
+    width = len(found) // directions
     return [found[d * width : (d + 1) * width] for d in range(directions)]
 
 
@@ -85,20 +99,24 @@ class _Layer:
         if layout:
             x = transpose(F, x, (1, 0, 2))
             initial = [None if v is None else transpose(F, v, (1, 0, 2)) for v in initial]
-        self.x = widen(F, x)
+        self.x = x
         self.length, self.batch = x.shape[:2]
         self.hidden = recurrence.shape[2]
         wanted = (self.directions, gates * self.hidden, self.hidden)
         if tuple(recurrence.shape) != wanted:
             raise ShapeError(f"the recurrence {tuple(recurrence.shape)} must be {wanted}")
-        self.weight, self.recurrence = widen(F, weight), widen(F, recurrence)
-        self.bias = widen(F, bias)
-        self.initial = [widen(F, v) for v in initial]
+        self.weight, self.recurrence, self.bias = weight, recurrence, bias
+        self.initial = initial
         self.clip = clip
         self.gates = gates
         self.lengths = None
         if lengths is not None:
             self.lengths = F.reshape(cast(F, lengths, dtypes.int64), shape=(self.batch, 1))
+
+    @property
+    def plain(self) -> bool:
+        """Whether sequences are of one length, and nothing bounds what goes into the gates."""
+        return self.lengths is None and self.clip is None
 
     def part(self, x: Any, d: int) -> Any:
         """Return a tensor's part for one direction."""
@@ -124,9 +142,56 @@ class _Layer:
         """Return x times the transpose of a weight."""
         return self.F.linear(x, weight, None, precision=current_precision())
 
+    def whole(self, name: str, **options: Any) -> tuple[Any, ...]:
+        """Run hal's operator in each direction; return Y and the last states.
+
+        Of an option there is a list, with a value for each direction.
+        """
+        found = []
+        for d in range(self.directions):
+            weights = [self.ordered(self.part(w, d), name) for w in (self.weight, self.recurrence)]
+            biases = [None if b is None else self.ordered(b, name) for b in self.biases(d)]
+            states = [None if v is None else self.part(v, d) for v in self.initial]
+            chosen = {key: values[d] for key, values in options.items()}
+            operator = getattr(self.F, name)
+            precision, reverse = current_precision(), self.backwards[d]
+            found.append(
+                operator(
+                    self.x, *weights, *biases, *states, reverse=reverse, precision=precision,
+                    **chosen,
+                )
+            )  # fmt: skip
+        ys, *lasts = zip(*found, strict=True)
+        return self.joined(list(ys), [list(parts) for parts in lasts])
+
+    def ordered(self, x: Any, name: str) -> Any:
+        """Return a weight or a bias with its gates in the order of hal's operator."""
+        if _GATES[name] == (0,):
+            return x
+        size = self.hidden
+        parts = [cut(self.F, x, {0: (n * size, (n + 1) * size)}) for n in _GATES[name]]
+        return self.F.concat(*parts, axis=0)
+
+    def joined(self, ys: list[Any], lasts: list[list[Any]]) -> tuple[Any, ...]:
+        """Return Y and the last states, made of what each direction gives."""
+        F = self.F
+
+        def along(axis: int, values: list[Any]) -> Any:
+            wide = [unsqueeze(F, v, (axis,)) for v in values]
+            return wide[0] if len(wide) == 1 else F.concat(*wide, axis=axis)
+
+        whole, ends = along(1, ys), [along(0, parts) for parts in lasts]
+        if self.layout:
+            whole = transpose(F, whole, (2, 0, 1, 3))
+            ends = [transpose(F, e, (1, 0, 2)) for e in ends]
+        return whole, *ends
+
     def run(self, step: Callable[..., list[Any]], states: int) -> tuple[Any, ...]:
         """Run ``step(direction, inputs, states)`` over time; return Y and the last states."""
         F = self.F
+        self.x, self.weight, self.recurrence, self.bias, *self.initial = [
+            widen(F, v) for v in (self.x, self.weight, self.recurrence, self.bias, *self.initial)
+        ]
         ys, lasts = [], [[] for _ in range(states)]  # type: ignore[var-annotated]
         for d in range(self.directions):
             now = [self.start(n, d) for n in range(states)]
@@ -145,15 +210,10 @@ class _Layer:
             y = F.concat(*found, axis=0) if found else F.full(
                 F.like(0, self.x), shape=(0, self.batch, self.hidden)
             )  # fmt: skip
-            ys.append(unsqueeze(F, y, (1,)))
+            ys.append(y)
             for n, state in enumerate(now):
-                lasts[n].append(unsqueeze(F, state, (0,)))
-        whole = F.concat(*ys, axis=1)
-        ends = [F.concat(*parts, axis=0) for parts in lasts]
-        if self.layout:
-            whole = transpose(F, whole, (2, 0, 1, 3))
-            ends = [transpose(F, e, (1, 0, 2)) for e in ends]
-        return tuple(F.copy(narrow(F, v, self.like)) for v in (whole, *ends))
+                lasts[n].append(state)
+        return tuple(F.copy(narrow(F, v, self.like)) for v in self.joined(ys, lasts))
 
     def biases(self, d: int) -> tuple[Any, Any]:
         """Return the bias of the inputs and of the recurrence; None for none."""
@@ -176,9 +236,10 @@ def _rnn(
     clip: float | None = None, direction: str = "forward", hidden_size: int = 0, layout: int = 0,
 ) -> Any:  # fmt: skip
     layer = _Layer(F, x, w, r, b, lengths, [initial_h], direction, layout, clip, 1)
-    functions = _activations(
-        F, activations, ("Tanh",), activation_alpha, activation_beta, layer.directions
-    )
+    listed = _listed(activations, ("tanh",), layer.directions)
+    if layer.plain and {*listed} <= {*NONLINEARITIES}:
+        return layer.whole("rnn", nonlinearity=listed)
+    functions = _activations(F, listed, activation_alpha, activation_beta, layer.directions)
 
     def step(d: int, given: Any, now: list[Any]) -> list[Any]:
         total = F.add(given, layer.times(now[0], layer.part(layer.recurrence, d)))
@@ -195,9 +256,11 @@ def _gru(
     linear_before_reset: int = 0,
 ) -> Any:  # fmt: skip
     layer = _Layer(F, x, w, r, b, lengths, [initial_h], direction, layout, clip, 3)
-    functions = _activations(
-        F, activations, ("Sigmoid", "Tanh"), activation_alpha, activation_beta, layer.directions
-    )
+    default = ("sigmoid", "tanh")
+    listed = _listed(activations, default, layer.directions)
+    if layer.plain and listed == [*default] * layer.directions:
+        return layer.whole("gru", linear_before_reset=[bool(linear_before_reset)] * 2)
+    functions = _activations(F, listed, activation_alpha, activation_beta, layer.directions)
     size = layer.hidden
 
     def step(d: int, given: Any, now: list[Any]) -> list[Any]:
@@ -231,10 +294,12 @@ def _lstm(
     direction: str = "forward", hidden_size: int = 0, input_forget: int = 0, layout: int = 0,
 ) -> Any:  # fmt: skip
     layer = _Layer(F, x, w, r, b, lengths, [initial_h, initial_c], direction, layout, clip, 4)
-    functions = _activations(
-        F, activations, ("Sigmoid", "Tanh", "Tanh"), activation_alpha, activation_beta,
-        layer.directions,
-    )  # fmt: skip
+    default = ("sigmoid", "tanh", "tanh")
+    listed = _listed(activations, default, layer.directions)
+    usual = listed == [*default] * layer.directions and peepholes is None and not input_forget
+    if layer.plain and usual:
+        return layer.whole("lstm")
+    functions = _activations(F, listed, activation_alpha, activation_beta, layer.directions)
     holes = widen(F, peepholes)
 
     def step(d: int, given: Any, now: list[Any]) -> list[Any]:

@@ -12,6 +12,7 @@ _COLOURS = {
     "product": "#b9d6f2",
     "convolution": "#b9d6f2",
     "attention": "#b9d6f2",
+    "recurrent": "#b9d6f2",
     "linalg": "#b9d6f2",
     "elementwise": "#cfe8c5",
     "activation": "#cfe8c5",

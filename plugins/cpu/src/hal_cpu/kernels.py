@@ -27,7 +27,9 @@ _HOLDS_GIL = 500
 
 # Without a loop of their own these are better written out: of a layer with quantised weights, a
 # program then calculates the weights once.
-_WRITTEN_OUT = ("fused", "fused_reduction", "quantized_linear", "scaled_linear")
+_WRITTEN_OUT = (
+    "fused", "fused_reduction", "quantized_linear", "scaled_linear", "rnn", "gru", "lstm",
+)  # fmt: skip
 
 # NumPy reports overflow, division by zero and the like as warnings; a device does not. Calling
 # through a context in which they are off is ten times quicker than numpy.errstate. One context

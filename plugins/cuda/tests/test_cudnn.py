@@ -44,9 +44,12 @@ def test_attention_that_cudnn_means_otherwise_or_lacks_is_left_to_hal():
     assert not attention_fits(heads(width=60))
     assert not attention_fits(heads(width=256))
     assert not attention_fits(heads(ndim=3))
-    layout = Layout(dtypes.float16, (2, 8, 32, 64))
-    mask = Layout(dtypes.bool, (32, 32))
-    assert not attention_fits(signature("attention", layout, layout, layout, mask))
+
+
+def test_attention_with_a_mask_is_another_kernel():
+    layout, mask = Layout(dtypes.float16, (2, 8, 32, 64)), Layout(dtypes.bool, (32, 32))
+    asked = signature("attention", layout, layout, layout, mask)
+    assert network(MagicMock(), operators["attention"], asked) is None
 
 
 def test_convolutions_of_contiguous_images_go_to_cudnn():

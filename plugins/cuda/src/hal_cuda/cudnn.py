@@ -6,9 +6,10 @@ import threading
 import warnings
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hal import dtypes
+from hal.dtypes import DType
 from hal.errors import HalWarning
 from hal.ops import Operator
 from hal.plugin import Kernel, Layout, Signature
@@ -17,7 +18,9 @@ from hal_cuda.errors import translated
 if TYPE_CHECKING:
     from hal_cuda.interface import Driver
 
-__all__ = ["Cudnn", "attention_fits", "convolution_fits", "load", "network"]
+__all__ = [
+    "Bias", "Cudnn", "attention_fits", "attention_graph", "convolution_fits", "load", "network",
+]  # fmt: skip
 
 _TYPES = {
     dtypes.float16: "HALF",
@@ -29,15 +32,12 @@ _HALF = (dtypes.float16, dtypes.bfloat16)
 
 
 def attention_fits(signature: Signature) -> bool:
-    """Return whether cuDNN's attention means what hal's does for a signature.
+    """Return whether cuDNN's attention takes the query, key and value of a signature.
 
-    It takes half precision, four axes and heads of up to 128 in steps of 8. A mask is left to the
-    decomposition: where it hides every key, hal gives zeros and cuDNN gives NaN.
+    It takes half precision, four axes and heads of up to 128 in steps of 8.
     """
     query, key, value = signature.inputs[:3]
     if query is None or key is None or value is None:
-        return False
-    if any(x is not None for x in signature.inputs[3:]):
         return False
     width = query.shape[-1]
     return (
@@ -59,6 +59,14 @@ def convolution_fits(signature: Signature) -> bool:
     return x.ndim in (4, 5) and x.contiguous and weight.contiguous and x.size > 0
 
 
+class Bias(NamedTuple):
+    """What is added to the scores of attention; a layout, but for strides along axes of size 1."""
+
+    dtype: DType
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
 class Cudnn:
     """The library on one device.
 
@@ -76,16 +84,20 @@ class Cudnn:
     def build(
         self, dtype: Any, make: Callable[[Any, Any], tuple[list[Any], Any]], exact: bool
     ) -> Graph | None:
-        """Return a graph that ``make(graph, type)`` describes, or None when none can run it.
+        """Return a graph that ``make(graph, kind)`` describes, or None when none can run it.
 
-        ``make`` returns the tensors that are read, in order, and the one that is written. An exact
+        ``kind`` gives cuDNN's type for a dtype. ``make`` returns the tensors that are read, in
+        order, and the one that is written. An exact
         graph rounds no input: tensor cores would round float32 to TF32.
         """
         types = self.api.data_type
-        kind = getattr(types, _TYPES[dtype])
+
+        def kind(dtype: DType) -> Any:
+            return getattr(types, _TYPES[dtype])
+
         wide = types.DOUBLE if dtype is dtypes.float64 else types.FLOAT
         graph = self.api.pygraph(
-            io_data_type=kind,
+            io_data_type=kind(dtype),
             intermediate_data_type=wide,
             compute_data_type=wide,
             handle=self.handle,
@@ -149,7 +161,7 @@ def load() -> Cudnn | None:
 
 
 def network(driver: Driver, op: Operator, signature: Signature) -> Kernel | None:
-    """Return a kernel by cuDNN for attention or convolution, or None to have hal decompose it."""
+    """Return a kernel by cuDNN for attention without a mask or convolution, else None."""
     fits, make = _OPERATORS.get(op.name, (None, None))
     if fits is None or make is None or not fits(signature):
         return None
@@ -172,23 +184,33 @@ def network(driver: Driver, op: Operator, signature: Signature) -> Kernel | None
     return Kernel(into)
 
 
-def _tensor(graph: Any, name: str, layout: Layout, kind: Any) -> Any:
+def _tensor(graph: Any, name: str, layout: Layout | Bias, kind: Any) -> Any:
     return graph.tensor(
-        name=name, dim=list(layout.shape), stride=list(layout.strides), data_type=kind
+        name=name,
+        dim=list(layout.shape),
+        stride=list(layout.strides),
+        data_type=kind(layout.dtype),
     )
 
 
 def _written(result: Any, layout: Layout, kind: Any) -> Any:
     result.set_output(True).set_dim(list(layout.shape)).set_stride(list(layout.strides))
-    return result.set_data_type(kind)
+    return result.set_data_type(kind(layout.dtype))
 
 
-def _attention(signature: Signature) -> Callable[[Any, Any], Any]:
+def attention_graph(signature: Signature, bias: Bias | None = None) -> Callable[[Any, Any], Any]:
+    """Return what describes the graph of attention, with a bias that is added to the scores."""
+
     def make(graph: Any, kind: Any) -> tuple[list[Any], Any]:
         q, k, v = (
             _tensor(graph, name, x, kind)  # type: ignore[arg-type]
             for name, x in zip("qkv", signature.inputs, strict=False)
         )
+        read = [q, k, v]
+        more: dict[str, Any] = {}
+        if bias is not None:
+            read.append(_tensor(graph, "bias", bias, kind))
+            more["bias"] = read[-1]
         result, _ = graph.sdpa(
             name="attention",
             q=q,
@@ -197,8 +219,9 @@ def _attention(signature: Signature) -> Callable[[Any, Any], Any]:
             generate_stats=False,
             attn_scale=signature.attributes["scale"],
             use_causal_mask=signature.attributes["causal"],
+            **more,
         )
-        return [q, k, v], _written(result, signature.outputs[0], kind)
+        return read, _written(result, signature.outputs[0], kind)
 
     return make
 
@@ -231,7 +254,11 @@ def _convolution(signature: Signature) -> Callable[[Any, Any], Any]:
     return make
 
 
+def _plain_attention_fits(signature: Signature) -> bool:
+    return attention_fits(signature) and all(x is None for x in signature.inputs[3:])
+
+
 _OPERATORS: dict[str, tuple[Any, Any]] = {
-    "attention": (attention_fits, _attention),
+    "attention": (_plain_attention_fits, attention_graph),
     "convolution": (convolution_fits, _convolution),
 }

@@ -14,6 +14,7 @@ from hal.plugin import Layout, Signature
 from hal_cuda.collectives import NcclCommunicator
 from hal_cuda.cublaslt import CublasLt, describe, describe_scaled
 from hal_cuda.cudnn import Cudnn, network
+from hal_cuda.kernels.masked import masked
 from hal_cuda.problem import problem
 
 
@@ -152,11 +153,11 @@ def networks():
         def execute(self, given, workspace, handle=None):
             uids = self._uid_to_data(given)
             assert all(type(x) is int for x in uids.values())
-            self.given = len(uids)
+            Api.given = len(uids)
 
     class Api:
         pygraph = Described
-        set_streams = 0
+        set_streams = given = 0
 
         def create_handle(self):
             return cudnn.Handle(1, 0)  # An address that only plans and runs would use.
@@ -171,10 +172,18 @@ def networks():
     return Cudnn(Api())
 
 
-def run_network(networks, name, *layouts, **attributes):
-    driver = SimpleNamespace(networks=lambda: networks, use=lambda: None,
-                             workspace=lambda stream, nbytes: 0x9000)  # fmt: skip
-    kernel = network(driver, operators[name], asked(name, *layouts, **attributes))
+def run_network(networks, name, *layouts, find=network, **attributes):
+    driver = SimpleNamespace(
+        networks=lambda: networks,
+        use=lambda: None,
+        workspace=lambda stream, nbytes: 0x9000,
+        multiprocessors=132,
+        allocate=lambda nbytes, stream: SimpleNamespace(pointer=0xA000),
+        free=lambda buffer, stream: None,
+        function=lambda source: source.name,
+        launch=lambda function, grid, stream, arguments: None,
+    )
+    kernel = find(driver, operators[name], asked(name, *layouts, **attributes))
     assert kernel is not None, "cuDNN's front end refused the graph"
     before = networks.api.set_streams
     arrays = [x and SimpleNamespace(pointer=0x100 * (n + 1)) for n, x in enumerate(layouts)]
@@ -188,6 +197,17 @@ def test_cudnn_takes_the_graph_of_attention(networks, heads, causal):
     query = Layout(hal.float16, (2, 8, 32, 64))
     key = Layout(hal.float16, (2, heads, 48, 64))
     run_network(networks, "attention", query, key, key, causal=causal)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("shape", [(48,), (32, 48), (2, 1, 1, 48), (1, 8, 32, 1), (2, 8, 32, 48)])
+@pytest.mark.parametrize("kind", [hal.bool, hal.bfloat16, hal.float32], ids=str)
+def test_cudnn_takes_the_graph_of_masked_attention(networks, kind, shape, causal):
+    query = Layout(hal.bfloat16, (2, 8, 32, 64))
+    key = Layout(hal.bfloat16, (2, 4, 48, 64))
+    mask = Layout(kind, shape)
+    run_network(networks, "attention", query, key, key, mask, causal=causal, find=masked)
+    assert networks.api.given == 5  # query, key, value, the bias and the result
 
 
 @pytest.mark.parametrize("dtype", [hal.float16, hal.float32], ids=str)

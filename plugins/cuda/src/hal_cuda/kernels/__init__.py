@@ -11,6 +11,7 @@ from hal_cuda.kernels.attention import attention
 from hal_cuda.kernels.elementwise import elementwise
 from hal_cuda.kernels.fused import fused
 from hal_cuda.kernels.indexing import indexing
+from hal_cuda.kernels.masked import masked
 from hal_cuda.kernels.movement import movement
 from hal_cuda.kernels.product import product
 from hal_cuda.kernels.quantized import quantized
@@ -34,6 +35,7 @@ _FAMILIES = (
     indexing,
     scan,
     network,
+    masked,
     attention,
     quantized,
     scaled,

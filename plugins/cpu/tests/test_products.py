@@ -14,6 +14,7 @@ import pytest
 import scipy.special
 
 import hal
+import hal_cpu.products
 from hal.ops import operators
 from hal.plugin import Layout, Released, Signature
 from hal_cpu.dnn import describe, library, matmul, packed, version
@@ -325,3 +326,23 @@ def test_a_child_process_calculates_with_threads_of_its_own():
         pytest.fail("the child process hangs")
     assert status == 0
     np.testing.assert_array_equal(program(x).numpy(), expected)
+
+
+@needed
+def test_a_small_product_stays_in_the_thread_that_calls_it(monkeypatch):
+    described = []
+    original = hal_cpu.products.matmul
+
+    def matmul(*arguments, **options):
+        described.append(arguments[5] if len(arguments) > 5 else options["alone"])
+        return original(*arguments, **options)
+
+    monkeypatch.setattr("hal_cpu.products.matmul", matmul)
+    for rows, alone in ((16, True), (1024, False)):
+        x, weight = drawn(rows, 64), drawn(64, 64)
+        for product in (lambda x, w: x @ w, hal.nn.linear):
+            described.clear()
+            found = hal.compile(product)(hal.asarray(x), hal.asarray(weight)).numpy()
+            wanted = x @ weight if product is not hal.nn.linear else x @ weight.T
+            near(found, wanted)
+            assert set(described) == {alone}

@@ -22,6 +22,10 @@ _WORTH_IT = 1 << 16
 """Multiplications below which NumPy has made the product before oneDNN is called."""
 _FEW_ROWS = 8
 """Rows below which a product takes as long as its weights take to be read, as they lie."""
+_WORTH_A_TEAM = 1 << 19
+"""Multiplications up to which one thread takes no longer than a team, which others may hold up."""
+_MUCH_TO_READ = 1 << 18
+"""Weights from which on a team reads them sooner."""
 _MOST_PARTS = 16
 """Threads that add to sums of their own: adding those up is work for one."""
 
@@ -72,8 +76,9 @@ def _few(signature: Signature) -> Kernel | None:
         return None
     if not x.contiguous or not out.contiguous or not _steps(weight):
         return None
+    large = weight.size >= _MUCH_TO_READ
     try:
-        made = few_rows(signature, min(thread_count(), _MOST_PARTS))
+        made = few_rows(signature, min(thread_count(), _MOST_PARTS) if large else 1)
     except NotVectorised:
         return None
 
@@ -81,7 +86,7 @@ def _few(signature: Signature) -> Kernel | None:
         code = compile_loop(made.code, made.arrays, made.finish)
         arrays = [outputs[0], inputs[0], inputs[1], scratch]
         arrays += [given for given in inputs[2:] if given is not None]
-        return code.on(made.extent, 0, [address(array) for array in arrays], shared=True)
+        return code.on(made.extent, 0, [address(array) for array in arrays], large)
 
     def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
         scratch = np.empty(made.scratch, np.float32)
@@ -141,7 +146,10 @@ def _batched(signature: Signature) -> Kernel | None:
         return None
     if not _spans(out, a, b):
         return None
-    made = _Made(lambda: matmul(_wide(a, out.ndim), _wide(b, out.ndim), _wide(out, out.ndim)))
+    alone = out.size * a.shape[-1] < _WORTH_A_TEAM
+    made = _Made(
+        lambda: matmul(_wide(a, out.ndim), _wide(b, out.ndim), _wide(out, out.ndim), alone=alone)
+    )
 
     return _kernel(made, address)
 
@@ -186,7 +194,8 @@ def _linear(
         added = describe(dtype, (*lead, 1, features), (*lead, features, 1))
 
     def primitive(weights: Descriptor) -> Primitive:
-        return matmul(source, weights, result, added, post_ops)
+        alone = out.size * taken < _WORTH_A_TEAM
+        return matmul(source, weights, result, added, post_ops, alone)
 
     made = _Made(lambda: primitive(given))
     others = (*((2,) if bias is not None else ()), *operands)

@@ -10,7 +10,7 @@ import ctypes
 from functools import cache
 from typing import Any
 
-from hal_cpu.dnn.library import library
+from hal_cpu.dnn.library import library, openmp
 
 __all__ = ["symbols", "with_team"]
 
@@ -23,8 +23,7 @@ def symbols() -> dict[str, int] | None:
     dnn = library()
     if dnn is None:
         return None
-    openmp = ctypes.CDLL("libgomp.so.1")  # what oneDNN has loaded already
-    found: dict[str, Any] = {name: getattr(openmp, name) for name in _NAMES}
+    found: dict[str, Any] = {name: getattr(openmp(), name) for name in _NAMES}
     found["dnnl_sgemm"] = dnn.dnnl_sgemm
     return {
         name: ctypes.cast(function, ctypes.c_void_p).value or 0 for name, function in found.items()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ctypes import POINTER, c_float, c_int, c_int64, c_size_t, c_void_p
 from functools import cache
 from importlib import metadata
@@ -16,7 +18,7 @@ from typing import Any
 from hal.errors import DeviceError
 from hal_cpu.threads import thread_count
 
-__all__ = ["Argument", "engine", "library", "stream", "version"]
+__all__ = ["Argument", "engine", "library", "one_thread", "openmp", "stream", "version"]
 
 _DISTRIBUTION = "onednn-cpu-gomp"
 _MAJOR = 3
@@ -139,6 +141,25 @@ def _load(path: str) -> Any:
             os.environ["OMP_NUM_THREADS"] = before
     found.dnnl_version.restype = POINTER(_Version)
     return found
+
+
+@cache
+def openmp() -> Any:
+    """Return the library of threads that oneDNN has loaded."""
+    return ctypes.CDLL("libgomp.so.1")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let what is described within this block run in the thread that calls it.
+
+    oneDNN decides on threads when it describes a piece of work.
+    """
+    openmp().omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        openmp().omp_set_num_threads(thread_count())
 
 
 def _checked(name: str) -> Any:

@@ -6,13 +6,14 @@ import ctypes
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from hal.dtypes import DType, bfloat16, float16, float32
-from hal_cpu.dnn.library import Argument, engine, library, stream
+from hal_cpu.dnn.library import Argument, engine, library, one_thread, stream
 from hal_cpu.dnn.turn import together
 from hal_cpu.pool import Kept, aligned
 from hal_cpu.sharing import held_once
@@ -217,10 +218,12 @@ def matmul(
     result: Descriptor,
     bias: Descriptor | None = None,
     post_ops: Sequence[PostOp] = (),
+    alone: bool = False,
 ) -> Primitive:
     """Return the product of two arrays of equally many axes, plus bias, through the post-ops.
 
     Its addresses are those of source, weights, result, bias if any, and the post-ops' operands.
+    ``alone`` keeps it in the thread that calls it.
 
     Raises
     ------
@@ -231,15 +234,16 @@ def matmul(
     description = ctypes.c_void_p()
     attributes = attributes_of(post_ops)
     try:
-        found.dnnl_matmul_primitive_desc_create(
-            ctypes.byref(description),
-            engine(),
-            source.handle,
-            weights.handle,
-            None if bias is None else bias.handle,
-            result.handle,
-            attributes,
-        )
+        with one_thread() if alone else nullcontext():
+            found.dnnl_matmul_primitive_desc_create(
+                ctypes.byref(description),
+                engine(),
+                source.handle,
+                weights.handle,
+                None if bias is None else bias.handle,
+                result.handle,
+                attributes,
+            )
     finally:
         found.dnnl_primitive_attr_destroy(attributes)
     return layer(description, bias, post_ops)

@@ -3,7 +3,8 @@
 from hal.program.passes.attention import find_attention
 from hal.program.passes.channels import lay_channels_last
 from hal.program.passes.common import common_subexpressions
-from hal.program.passes.convolutions import fold_padding
+from hal.program.passes.constants import pack_constants, slice_takes
+from hal.program.passes.convolutions import fold_divisors, fold_padding
 from hal.program.passes.copies import keep_order, read_in_place, write_in_place
 from hal.program.passes.dead import dead_code
 from hal.program.passes.epilogues import fuse_epilogues
@@ -31,6 +32,7 @@ __all__ = [
     "find_norms",
     "find_softmax",
     "fold_constants",
+    "fold_divisors",
     "fold_padding",
     "fold_scales",
     "fuse_elementwise",
@@ -42,7 +44,9 @@ __all__ = [
     "merge_linears",
     "name_linears",
     "optimize",
+    "pack_constants",
     "read_in_place",
+    "slice_takes",
     "split_biases",
     "spread_norms",
     "write_in_place",

@@ -14,6 +14,8 @@ from hal.program.passes.uses import readers, single_writes, stable
 __all__ = ["fusable", "fuse_elementwise"]
 
 _FUSED = operators["fused"]
+_LARGE = 1 << 14
+"""Elements from which on a call alone is worth a loop for just its arrays."""
 
 
 @dataclass
@@ -29,13 +31,14 @@ def fuse_elementwise(program: Program, device: Device) -> Program:
     """Return the program with chains of elementwise calls made single ``fused`` calls.
 
     A chain runs where its last call stood. A call outside that reads one of its values ends it,
-    so nothing is read before it is there.
+    so nothing is read before it is there. A call on many elements is a chain by itself.
     """
     replaced: dict[int, Call] = {}
     removed: set[int] = set()
     reads = readers(program)
     for chain in _chains(program, device):
-        if len(chain.positions) < 2:
+        size = program.calls[chain.positions[0]].outputs[0].layout.size
+        if len(chain.positions) < 2 and size < _LARGE:
             continue
         call = _fused(program, chain, reads)
         if has_kernel(call, device):

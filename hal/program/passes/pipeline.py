@@ -7,7 +7,8 @@ from hal.plugin import Program
 from hal.program.passes.attention import find_attention
 from hal.program.passes.channels import lay_channels_last
 from hal.program.passes.common import common_subexpressions
-from hal.program.passes.convolutions import fold_padding
+from hal.program.passes.constants import pack_constants, slice_takes
+from hal.program.passes.convolutions import fold_divisors, fold_padding
 from hal.program.passes.copies import keep_order, read_in_place, write_in_place
 from hal.program.passes.dead import dead_code
 from hal.program.passes.epilogues import fuse_epilogues
@@ -44,7 +45,8 @@ def optimize(program: Program, device: Device) -> Program:
     program = dead_code(program)
     program = fold_constants(program, device)
     program = common_subexpressions(program)
-    program = fold_padding(program, device)
+    program = slice_takes(program, device)
+    program = fold_divisors(fold_padding(program, device), device)
     program = find_norms(expand_powers(program, device), device)
     program = find_gelu(find_softmax(program, device), device)
     program = read_in_place(find_attention(program, device), device)
@@ -52,6 +54,7 @@ def optimize(program: Program, device: Device) -> Program:
     program = spread_norms(program, device)
     program = merge_linears(program, device)
     program = split_biases(program, device)
+    program = pack_constants(program, device)
     program = keep_order(fuse_elementwise(program, device), device)
     program = fuse_epilogues(lay_channels_last(program, device), device)
     return dead_code(write_in_place(fuse_reductions(program, device), device))

@@ -117,6 +117,7 @@ CHAINS = {
     "an activation": ([], SILU, (1,)),
     "relu": ([], (("relu", (0,), ()),), (1,)),
     "a residual and relu": ([(2, 32, 9, 7)], (("add", (0, 1), ()), ("relu", (2,), ())), (3,)),
+    "another activation": ([], (("hard_swish", (0,), ()),), (1,)),
     "a residual": ([(2, 32, 9, 7)], (("add", (0, 1), ()), ("silu", (2,), ())), (3,)),
     "a residual first": ([(2, 32, 9, 7)], (("add", (1, 0), ()), ("silu", (2,), ())), (3,)),
     "a factor of channels": ([(32, 1, 1)], (("multiply", (0, 1), ()),), (2,)),

@@ -14,9 +14,11 @@ _UNARY = {
     ("tanh", ()): "tanh",
     ("sigmoid", ()): "sigmoid",
     ("silu", ()): "silu",
+    ("hard_swish", ()): "hard_swish",
     ("gelu", (("approximate", "none"),)): "gelu",
     ("gelu", (("approximate", "tanh"),)): "gelu_tanh",
 }
+_FACTORS = {"silu": (1.0, 0.0), "hard_swish": (1 / 6, 0.5)}
 
 
 def post_ops(
@@ -64,7 +66,8 @@ def post_ops(
             known = _UNARY.get((name, options))
             if known is None or given != (value,):
                 return None
-            found.append(PostOp(known, alpha=1.0 if known == "silu" else 0.0))
+            alpha, beta = _FACTORS.get(known, (0.0, 0.0))
+            found.append(PostOp(known, alpha=alpha, beta=beta))
         value = count + number
     if signature.attributes["results"] != (value,):
         return None

@@ -16,6 +16,7 @@ from hal_cpu.convolutions import find_convolution
 from hal_cpu.half import find_half
 from hal_cpu.jit import find_loop, find_reduction
 from hal_cpu.layers import Run, erf, find_layer
+from hal_cpu.moves import find_move
 from hal_cpu.pools import find_pool
 from hal_cpu.products import find_product, wants_packed
 from hal_cpu.writers import Write, find_writer
@@ -137,7 +138,8 @@ def _find_other(op: Operator, signature: Signature) -> Kernel | None:
     if ufunc is not None and _fits(op, ufunc, signature):
         return _ufunc_kernel(ufunc, signature)
     if op.name == "copy":
-        return Kernel(_copy, _copier if signature.outputs[0].contiguous else None)
+        copy = Kernel(_copy, _copier if signature.outputs[0].contiguous else None)
+        return find_move(op, signature, copy)
     if op.name == "attention":
         attention = find_attention(signature)
         if attention is not None:
@@ -147,7 +149,7 @@ def _find_other(op: Operator, signature: Signature) -> Kernel | None:
         return _layer_kernel(layer)
     writer = find_writer(op, signature)
     if writer is not None:
-        return _writer_kernel(writer, signature)
+        return find_move(op, signature, _writer_kernel(writer, signature))
     return _reference_kernel(op, signature)
 
 

@@ -46,6 +46,7 @@ ELTWISE = {
     "gelu_tanh": 0x2B,
     "silu": 0x2C,
     "gelu": 0x31,
+    "hard_swish": 0x34,
 }
 _ZERO = np.zeros(16, np.float32)
 BINARY = {"add": 0x1FFF0, "multiply": 0x1FFF1, "divide": 0x1FFF4, "subtract": 0x1FFF5}
@@ -61,13 +62,15 @@ class PostOp(NamedTuple):
     operand : Descriptor or None
         The other operand of a binary one, with as many axes as the result; for relu that of one
         number.
-    alpha : float
-        What leaky_relu multiplies negative values by; silu's factor within the sigmoid.
+    alpha, beta : float
+        What leaky_relu multiplies negative values by; silu's factor within the sigmoid; the factor
+        and the summand within hard_swish's.
     """
 
     name: str
     operand: Descriptor | None = None
     alpha: float = 0.0
+    beta: float = 0.0
 
 
 class Descriptor:
@@ -341,7 +344,7 @@ def attributes_of(post_ops: Sequence[PostOp]) -> Any:
                 # oneDNN's own takes NaN for zero; a slope of zero that is read keeps it.
                 found.dnnl_post_ops_append_prelu(steps, 0)
             elif step.operand is None:
-                found.dnnl_post_ops_append_eltwise(steps, ELTWISE[step.name], step.alpha, 0.0)
+                found.dnnl_post_ops_append_eltwise(steps, ELTWISE[step.name], step.alpha, step.beta)
             else:
                 handle = step.operand.handle
                 found.dnnl_post_ops_append_binary(steps, BINARY[step.name], handle)

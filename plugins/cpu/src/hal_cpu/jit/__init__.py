@@ -1,6 +1,7 @@
 """Loops made for one signature: written as LLVM code, compiled once, kept on disk."""
 
 from hal_cpu.jit.attention import Geometry, attention_code
+from hal_cpu.jit.concat import concat_code
 from hal_cpu.jit.engine import Loop, compile_loop
 from hal_cpu.jit.few import FewRows, few_rows
 from hal_cpu.jit.kernels import address, find_loop, loop_kernel
@@ -20,6 +21,7 @@ __all__ = [
     "address",
     "attention_code",
     "compile_loop",
+    "concat_code",
     "few_rows",
     "find_loop",
     "find_reduction",

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import hal
+from hal.dispatch import call
+from hal.ops import operators
 from hal.plugin import Call
 from hal.program import Executable, record
 from hal.program.passes import fuse_elementwise, fuse_epilogues, lay_channels_last
@@ -45,6 +47,7 @@ def last(call: Call):
 
 X = random(2, 4, 8, 8)
 W1, W2 = random(8, 4, 3, 3, seed=1), random(8, 8, 3, 3, seed=2)
+W3, ONE = random(4, 16, 3, 3, seed=3), hal.ones(1)
 
 
 def conv(x, weight, **given):
@@ -132,3 +135,59 @@ def test_a_device_that_does_not_ask_keeps_its_layouts(cpu, monkeypatch):
     monkeypatch.setattr(cpu.runtime, "channels_last", False)
     before = record("f", cpu, [X], lambda xs: [conv(conv(xs[0], W1), W2)])
     assert lay_channels_last(before, cpu) is before
+
+
+def test_images_that_are_joined_stay_as_they_lie(preferring):
+    def function(x):
+        return [conv(hal.concat([conv(x, W1), hal.nn.relu(conv(x, W1))], axis=1), W3).sum()]
+
+    calls = through(lay_channels_last, function, X)
+    assert names(calls) == ["convolution", "convolution", "relu", "concat", "convolution", "sum"]
+    assert last(calls[3])
+
+
+def test_a_chain_with_two_results_lays_out_both(preferring):
+    def function(x):
+        y = conv(x, W1) * 2.0
+        z = hal.exp(y)
+        return [conv(y, W2).sum(), conv(z, W2).sum()]
+
+    def change(program, device):
+        return lay_channels_last(fuse_elementwise(program, device), device)
+
+    (chain,) = [c for c in through(change, function, X) if len(c.outputs) == 2]
+    assert all(x.layout.strides[1] == 1 for x in chain.outputs)
+
+
+def test_rows_of_channels_that_become_an_image_are_one_already(preferring):
+    weight = random(8, 4, seed=3)
+
+    def function(tokens):
+        rows = hal.nn.linear(tokens, weight)
+        grid = hal.reshape(hal.permute_dims(rows, (0, 2, 1)), (1, 8, 6, 6))
+        return [conv(grid, W2).sum()]
+
+    calls = through(lay_channels_last, function, random(1, 36, 4))
+    assert names(calls) == ["linear", "convolution", "sum"]
+    assert calls[1].inputs[0].layout.strides[1] == 1
+
+
+def test_heads_that_become_channels_are_copied_into_place(preferring):
+    def function(heads):
+        image = hal.reshape(hal.permute_dims(heads, (0, 1, 3, 2)), (1, 8, 6, 6))
+        return [conv(image, W2)]
+
+    calls = through(lay_channels_last, function, random(1, 2, 36, 4))
+    assert names(calls)[0] == "copy"
+    assert calls[1].inputs[0].layout.strides[1] == 1
+
+
+def test_the_mean_of_whole_images_does_not_mind_their_order(preferring):
+    def function(x):
+        y = hal.reshape(conv(x, W1), (2, 1, -1))
+        normal = call(operators["instance_norm"], y, ONE, ONE, epsilon=1e-5)
+        return [conv(hal.reshape(normal, (2, 8, 6, 6)), W2).sum()]
+
+    calls = through(lay_channels_last, function, X)
+    assert names(calls) == ["convolution", "instance_norm", "convolution", "sum"]
+    assert calls[2].inputs[0].layout.strides[1] == 1

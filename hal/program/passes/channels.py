@@ -9,7 +9,7 @@ from hal.ops import operators
 from hal.plugin import Array, Call, Layout, Program
 from hal.program.passes.calls import PRODUCTS, has_kernel
 from hal.program.passes.places import moved
-from hal.program.passes.uses import single_writes
+from hal.program.passes.uses import single_writes, whole
 
 __all__ = ["lay_channels_last"]
 
@@ -21,7 +21,8 @@ _COPY = operators["copy"]
 def lay_channels_last(program: Program, device: Device) -> Program:
     """Return the program with the results of convolutions laid out with their channels last.
 
-    So are those of poolings and elementwise calls on them. What reads such a result through a view
+    So are those of poolings, concatenations and elementwise calls on them, and what lies so by
+    itself before a convolution. What reads such a result through a view
     that is packed in the new order, as one position of the image after the other, reads that, and
     a product reads whatever view it can; others get a copy in the usual order, and so does the
     program's caller.
@@ -48,6 +49,7 @@ class _Rewriting:
         self._old, self._device = program, device
         self._single = single_writes(program)
         self._results = {x.buffer for x in program.outputs}
+        self._convolved = _convolved(program)
         self._sizes, self._calls = list(program.sizes), list[Call]()
         self._made: dict[int, Array] = {}
         self.moved: dict[int, Array] = {}
@@ -58,40 +60,98 @@ class _Rewriting:
         for call in self._old.calls:
             if call.view and call.inputs[0] is not None and call.inputs[0].buffer in self.moved:
                 continue  # what it said of the memory no longer holds
-            new = None if call.view or call.host else self._images(call) or self._reader(call)
-            self._calls.append(new or self._as_before(call))
+            ours = not (call.view or call.host)
+            if ours and (self._images(call) or self._ordered(call) or self._statistics(call)):
+                continue
+            self._calls.append((self._reader(call) if ours else None) or self._as_before(call))
         return replace(self._old, calls=tuple(self._calls), sizes=tuple(self._sizes))
 
-    def _images(self, call: Call) -> Call | None:
-        """Return a call with its result laid out anew, None for one that is none of ours."""
-        out = call.outputs[0]
-        if len(call.outputs) != 1 or out.layout.ndim < 3 or out.buffer not in self._single:
-            return None
-        elementwise = call.op.family in ("elementwise", "activation")
-        if call.op.name not in _CONVOLUTIONS + _POOLINGS and not elementwise:
-            return None
-        inputs = self._where_they_lie(call)
-        moved = [x is not None and self._place(x) is not None for x in call.inputs]
-        if call.op.name not in _CONVOLUTIONS and not any(moved):
-            return None
-        if elementwise and any(
-            not there and x is not None and x.layout.shape == out.layout.shape
-            for x, there in zip(call.inputs, moved, strict=True)
-        ):
-            return None  # half of it would be read across the memory
-        target = _channels_last(out.layout)
-        buffer = len(self._sizes) if out.buffer in self._results else out.buffer
-        new = replace(call, inputs=inputs, outputs=(Array(buffer, target),))
+    def _images(self, call: Call) -> bool:
+        """Add a call with its results laid out anew; return whether it is one of those."""
+        outs = call.outputs
+        if any(x.layout.ndim < 3 or x.buffer not in self._single for x in outs):
+            return False
+        if len({x.layout.shape for x in outs}) != 1 or not self._worth_it(call):
+            return False
+        lies = tuple([x._replace(layout=_channels_last(x.layout)) for x in outs])
+        return self._lay_out(call, self._where_they_lie(call), lies, outs)
+
+    def _worth_it(self, call: Call) -> bool:
+        """Return whether images go into a call as they shall come out."""
+        if call.op.name in _CONVOLUTIONS:
+            return True
+        given = [x for x in call.inputs if x is not None]
+        lying = [x for x in given if self._place(x) is not None or self._lies_last(x)]
+        if call.op.family in ("elementwise", "activation"):
+            # Else half of it would be read across the memory.
+            images = [x for x in given if x.layout.shape == call.outputs[0].layout.shape]
+            return bool(images) and all(x in lying for x in images)
+        if call.op.name == "concat":
+            return 2 * sum(x.layout.size for x in lying) > sum(x.layout.size for x in given)
+        return call.op.name in _POOLINGS and bool(lying)
+
+    def _lies_last(self, array: Array) -> bool:
+        """Return whether an array's channels lie last by themselves."""
+        layout = array.layout
+        last = layout.ndim > 2 and not layout.contiguous and layout == _channels_last(layout)
+        return last and array.buffer not in self.moved
+
+    def _ordered(self, call: Call) -> bool:
+        """Add a copy that a convolution reads as images, if channels lie last in what is copied."""
+        out, x = call.outputs[0], call.inputs[0]
+        read = self._convolved.get(out.buffer)
+        if call.op is not _COPY or x is None or read is None or out.buffer not in self._single:
+            return False
+        source: Array | None = x
+        if x.buffer in self.moved:
+            source = moved(x, self._made[x.buffer], self.moved[x.buffer])
+        image = read._replace(layout=_channels_last(read.layout))
+        lies = moved(out, read, image) if whole(self._old, read) else None
+        if source is None or lies is None or _innermost(source) != _innermost(lies):
+            return False
+        return self._lay_out(call, (source,), (lies,), (read,))
+
+    def _statistics(self, call: Call) -> bool:
+        """Add a normalization of whole images, to which the order of their elements is the same."""
+        x, out = call.inputs[0], call.outputs[0]
+        if call.op.name != "instance_norm" or x is None or x.buffer not in self.moved:
+            return False
+        made = self._made[x.buffer]
+        if x.layout.shape[:-1] != (made.layout.shape[0], 1) or out.buffer not in self._single:
+            return False
+        if not whole(self._old, x) or not made.layout.contiguous:
+            return False
+        inputs = (x._replace(buffer=self.moved[x.buffer].buffer), *call.inputs[1:])
+        return self._lay_out(call, inputs, (out,), (made._replace(buffer=out.buffer),))
+
+    def _lay_out(
+        self,
+        call: Call,
+        inputs: tuple[Array | None, ...],
+        lies: tuple[Array, ...],
+        read: tuple[Array, ...],
+    ) -> bool:
+        """Add a call if the device has it so.
+
+        Its results ``lies`` are those images with their channels last which others ``read`` in the
+        usual order; the program's own results are copied into that.
+        """
+        buffers = {x.buffer: len(self._sizes) + n for n, x in enumerate(lies)}
+        buffers = {b: new for b, new in buffers.items() if b in self._results}
+        outputs = tuple([x._replace(buffer=buffers.get(x.buffer, x.buffer)) for x in lies])
+        new = replace(call, inputs=inputs, outputs=outputs)
         if not has_kernel(new, self._device):
-            return None
-        self._made[out.buffer] = out
-        self.moved[out.buffer] = Array(buffer, target)
-        if buffer == len(self._sizes):
-            self._sizes.append(out.layout.nbytes)
-            self._calls.append(new)
-            self.usual[out.buffer] = out.buffer
-            return Call(_COPY, (self.moved[out.buffer],), (out,), {}, label=call.label)
-        return new
+            return False
+        self._calls.append(new)
+        self._sizes += [x.layout.nbytes for x in lies] if buffers else []
+        for out, image in zip(outputs, read, strict=True):
+            self._made[image.buffer] = image
+            self.moved[image.buffer] = Array(out.buffer, _channels_last(image.layout))
+            if out.buffer != image.buffer:
+                copied = (self.moved[image.buffer],)
+                self._calls.append(Call(_COPY, copied, (image,), {}, label=call.label))
+                self.usual[image.buffer] = image.buffer
+        return True
 
     def _place(self, array: Array) -> Array | None:
         """Return where a value lies now, if it was laid out anew and is read as it was made."""
@@ -144,6 +204,23 @@ class _Rewriting:
             out = Array(self.usual[buffer], made.layout)
             self._calls.append(Call(_COPY, (self.moved[buffer],), (out,), {}))
         return self.usual[buffer]
+
+
+def _convolved(program: Program) -> dict[int, Array]:
+    """Return for each buffer how a convolution or pooling reads it, in the usual order."""
+    found: dict[int, Array] = {}
+    for call in program.calls:
+        x = call.inputs[0] if call.op.name in _CONVOLUTIONS + _POOLINGS else None
+        if x is not None and x.layout.contiguous:
+            found.setdefault(x.buffer, x)
+    return found
+
+
+def _innermost(array: Array) -> int | None:
+    """Return the axis whose elements lie closest together."""
+    layout = array.layout
+    axes = [n for n, size in enumerate(layout.shape) if size > 1]
+    return min(axes, key=lambda n: layout.strides[n], default=None)
 
 
 def _turn(axes: tuple[int, ...]) -> tuple[int, ...]:

@@ -141,6 +141,8 @@ def _find_other(op: Operator, signature: Signature) -> Kernel | None:
         copy = Kernel(_copy, _copier if signature.outputs[0].contiguous else None)
         return find_move(op, signature, copy)
     if op.name == "attention":
+        if signature.outputs[0].strides[-1:] > (1,):
+            return None  # a copy afterwards is quicker
         attention = find_attention(signature)
         if attention is not None:
             return attention

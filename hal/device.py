@@ -21,6 +21,7 @@ from hal.errors import (
     ValueRangeError,
 )
 from hal.plugin import Backend, Chip, DeviceInfo, MemoryStats, Runtime, backends, failures
+from hal.plugin.discovery import backend as backend_of
 from hal.plugin.discovery import devices_of
 from hal.plugin.layout import Shape
 from hal.storage import Spec
@@ -187,10 +188,9 @@ def devices(backend: str | None = None) -> list[Device]:
     >>> "cpu:0" in [d.name for d in hal.devices()]
     True
     """
-    loaded = backends()
     if backend is not None:
         return _of(_backend(backend))
-    return [d for b in loaded.values() for d in _of(b)]
+    return [d for b in backends().values() for d in _of(b)]
 
 
 def device(name: str | Device, emulate: str | Path | Chip | None = None) -> Device:
@@ -360,7 +360,7 @@ def _unemulated_default() -> Device:
             return device(wanted)
         except HalError as error:
             raise type(error)(f"HAL_DEVICE={wanted}: {error}") from None
-    if "cpu" in backends():
+    if backend_of("cpu") is not None:
         return device("cpu")
     found = devices()
     if not found:
@@ -380,9 +380,9 @@ def _defaulting(chosen: Device) -> Iterator[Device]:
 def _backend(name: str) -> Backend:
     if not isinstance(name, str):
         raise ValueRangeError(f"a backend is named like 'cpu', not {name!r}")
-    loaded = backends()
-    if name in loaded:
-        return loaded[name]
+    found = backend_of(name)
+    if found is not None:
+        return found
     failed = failures().get(name)
     if failed is not None:
         raise PluginMissing(

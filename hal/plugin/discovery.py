@@ -83,6 +83,8 @@ class PluginFailure:
 
 _lock = threading.RLock()
 _manager: pluggy.PluginManager | None = None
+_pending: list[metadata.EntryPoint] = []
+"""Plugins that are installed and not yet loaded."""
 _backends: dict[str, Backend] = {}
 _failures: dict[str, PluginFailure] = {}
 
@@ -98,6 +100,26 @@ def backends() -> dict[str, Backend]:
     """
     _discover()
     return dict(_backends)
+
+
+def backend(name: str) -> Backend | None:
+    """Return the backend of a name, or None; no other plugin is loaded if one is called so.
+
+    Examples
+    --------
+    >>> from hal.plugin.discovery import backend
+    >>> backend("cpu").name
+    'cpu'
+    """
+    with _lock:
+        _installed()
+        if name not in _backends:
+            for entry in [e for e in _pending if e.name == name]:
+                _pending.remove(entry)
+                _load_entry(entry)
+        if name not in _backends:
+            _discover()
+        return _backends.get(name)
 
 
 def devices_of(backend: Backend) -> Devices:
@@ -200,16 +222,25 @@ def unregister(name: str) -> None:
                 manager.unregister(plugin)
 
 
-def _discover() -> pluggy.PluginManager:
+def _installed() -> pluggy.PluginManager:
+    """Find out which plugins are installed, without loading them."""
     global _manager
     with _lock:
         if _manager is None:
             from importlib import metadata
 
             _manager = _new_manager()
-            for entry in metadata.entry_points(group=GROUP):
-                _load_entry(entry)
+            _pending.extend(metadata.entry_points(group=GROUP))
         return _manager
+
+
+def _discover() -> pluggy.PluginManager:
+    """Load every plugin that is installed."""
+    with _lock:
+        manager = _installed()
+        while _pending:
+            _load_entry(_pending.pop(0))
+        return manager
 
 
 def _load_entry(entry: metadata.EntryPoint) -> None:
@@ -230,7 +261,7 @@ def _load_entry(entry: metadata.EntryPoint) -> None:
 
 
 def _load(plugin: Any, name: str) -> Backend:
-    manager = _discover()
+    manager = _installed()
     scratch = _new_manager()
     scratch.register(plugin)
     found = scratch.hook.hal_backend()

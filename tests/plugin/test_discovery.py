@@ -130,6 +130,7 @@ def rediscovery(monkeypatch):
     monkeypatch.setattr(discovery, "_manager", None)
     monkeypatch.setattr(discovery, "_backends", {})
     monkeypatch.setattr(discovery, "_failures", {})
+    monkeypatch.setattr(discovery, "_pending", [])
 
 
 @pytest.mark.usefixtures("rediscovery")
@@ -159,6 +160,22 @@ def test_a_plugin_that_fails_to_import_is_listed_and_harms_nobody(
     assert "pip install --upgrade hal-broken" in failed.remedy
     with pytest.raises(hal.PluginMissing, match="was not loaded"):
         hal.device("broken:0")
+
+
+@pytest.mark.usefixtures("rediscovery")
+def test_a_device_by_its_name_loads_no_other_plugin(tmp_path, monkeypatch):
+    (tmp_path / "other_plugin.py").write_text("loaded = True")
+    info = tmp_path / "hal_other-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hal-other\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[hal.plugins]\nother = other_plugin\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "other_plugin", raising=False)
+    assert discovery.backend("cpu").name == "cpu"
+    assert "other_plugin" not in sys.modules
+    assert discovery.backend("nobody") is None  # It could have been that plugin's.
+    assert "other_plugin" in sys.modules
+    assert "other" in hal.plugin.failures()
 
 
 def test_forgetting_an_unknown_backend_is_an_error():

@@ -18,9 +18,11 @@ Given = dict[str, Any]
 Calculate = Callable[[Given], list[Any]]
 
 _PROGRAMS = 32
-"""Sets of shapes for which programs are kept."""
+"""Sets of shapes that get programs."""
 _REMEMBERED = 1024
-"""Sets of shapes of which it is known that they were there once."""
+"""Sets of shapes of which it is known how often they were there."""
+_AT_ONCE = 4
+"""Programs that are made as soon as shapes come again; each further so many wait twice as long."""
 
 
 class Programs:
@@ -32,8 +34,8 @@ class Programs:
         Runs the model node by node.
     device : Device
     always : bool
-        Whether each call runs as a program. Otherwise shapes get one when they come again, so that
-        those that never do (a text that grows by a word with each call) cost nothing; and a model
+        Whether each call runs as a program. Otherwise shapes get one when they come again, and the
+        more there are the later: a text that grows by a word with each call has too many. A model
         that cannot be a program runs node by node.
 
     Attributes
@@ -47,7 +49,8 @@ class Programs:
         self._calculate = calculate
         self._always = always
         self._compiled = compile_function(calculate, device=device, limit=_PROGRAMS)
-        self._ready: OrderedDict[Any, bool] = OrderedDict()
+        self._calls: OrderedDict[Any, int] = OrderedDict()
+        self._programs: set[Any] = set()
         self._lock = threading.Lock()
 
     def give_up(self, obstacle: str) -> None:
@@ -55,11 +58,11 @@ class Programs:
         self.obstacle = obstacle
 
     def expect(self, given: Given) -> None:
-        """Take inputs of these shapes for some that were there before."""
+        """Take inputs of these shapes for some that come often."""
         key = _shapes(given)
         if key is not None:
             with self._lock:
-                self._ready.setdefault(key, False)
+                self._calls[key] = self._wanted()
 
     def choose(self, given: Given) -> Calculate:
         """Return what runs the model on these inputs."""
@@ -70,23 +73,31 @@ class Programs:
         key = _shapes(given)
         if key is None or _traced(given):
             return self._calculate
-        with self._lock:
-            ready = self._ready.get(key)
-            if ready is None:
-                self._ready[key] = False
-                if len(self._ready) > _REMEMBERED:
-                    self._ready.popitem(last=False)
-        if ready is None:
+        if key in self._programs:
+            return self._compiled
+        if not self._often(key):
             return self._calculate
-        if not ready:
-            try:
-                self._compiled.executable(given)
-            # It ran node by node before, so the model is not to blame.
-            except (TraceError, Unsupported, ModelError) as error:
-                self.give_up(str(error))
-                return self._calculate
-            self._ready[key] = True
+        try:
+            self._compiled.executable(given)
+        # It ran node by node before, so the model is not to blame.
+        except (TraceError, Unsupported, ModelError) as error:
+            self.give_up(str(error))
+            return self._calculate
+        with self._lock:
+            self._programs.add(key)
         return self._compiled
+
+    def _often(self, key: Any) -> bool:
+        """Count a call with these shapes; return whether there were enough for a program."""
+        with self._lock:
+            calls = self._calls.pop(key, 0) + 1
+            self._calls[key] = calls
+            if len(self._calls) > _REMEMBERED:
+                self._calls.popitem(last=False)
+            return calls > self._wanted() and len(self._programs) < _PROGRAMS
+
+    def _wanted(self) -> int:
+        return int(2 ** (len(self._programs) // _AT_ONCE))
 
 
 def _traced(given: Given) -> bool:

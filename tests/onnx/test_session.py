@@ -55,6 +55,16 @@ def test_a_model_runs_as_a_program_when_shapes_come_again(text_model):
     assert session.eager == ""
 
 
+def test_shapes_of_which_there_are_many_wait_longer_for_a_program(text_model):
+    session = hal.onnx.load(text_model(LINE), "cpu:0")
+    for turn in range(1, 4):
+        for size in range(1, 8):
+            ones = np.ones(size, np.float32)
+            ran, found = run_nodes(session, ones, ones)
+            assert ran == (0 if turn > (1 if size <= 4 else 2) else 2)
+            assert found["z"].tolist() == [2] * size
+
+
 def test_a_session_that_is_prepared_runs_as_a_program_at_once(text_model):
     session = hal.onnx.load(text_model(LINE), "cpu:0")
     session.prepare({"x": ONE, "w": ONE})

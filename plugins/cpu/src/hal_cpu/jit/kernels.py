@@ -22,6 +22,8 @@ _ALONE = {
 }  # fmt: skip
 _LARGE = {"where"}  # NumPy's way is as good until the compiler's time is made up for.
 _WORTH_SHARING = 1 << 18
+_HALF = 1 << 12
+"""Elements of half precision from which NumPy, which converts one by one, is left behind."""
 WORTH_A_TEAM = 1 << 14
 
 
@@ -36,7 +38,7 @@ def find_loop(op: Operator, signature: Signature) -> Kernel | None:
             code, extent, size = find_rows(op.name, signature)
         elif (op.name in _ALONE | _LARGE or _is_half(op, signature)) and _flat(signature):
             extent = signature.outputs[0].size
-            if op.name not in _ALONE and extent < _WORTH_SHARING:
+            if op.name not in _ALONE and extent < (_WORTH_SHARING if op.name in _LARGE else _HALF):
                 return None
             dtypes = tuple([x.dtype for x in (*signature.outputs, *signature.inputs) if x])
             code = _alone(op.name, dtypes, tuple(signature.attributes.items()))

@@ -32,7 +32,7 @@ __all__ = ["find_convolution"]
 def find_convolution(op: Operator, signature: Signature) -> Kernel | None:
     """Return a kernel for a convolution, also a transposed one or with a chain behind, or None.
 
-    It is one of float32, or without a chain of bfloat16 where the processor multiplies that.
+    It is one of float32, or of bfloat16 where the processor multiplies that.
     """
     layouts = (*signature.inputs, *signature.outputs)
     dtype = signature.outputs[0].dtype
@@ -40,7 +40,7 @@ def find_convolution(op: Operator, signature: Signature) -> Kernel | None:
         x is not None and (x.dtype is not dtype or not x.size) for x in layouts
     ):
         return None
-    if dtype is not float32 and (op.name == "convolution_fused" or not is_native(dtype)):
+    if dtype is not float32 and not is_native(dtype):
         return None
     return _found(
         signature.inputs, signature.outputs[0], tuple(sorted(signature.attributes.items()))
@@ -187,11 +187,11 @@ def _lies_well(layout: Layout) -> bool:
 def _operand(layout: Layout, out: Layout) -> Descriptor | None:
     """Describe an operand that is one number, one per channel, or lies as the result does."""
     if layout == out:
-        return describe(float32, out.shape, out.strides)
+        return describe(layout.dtype, out.shape, out.strides)
     if not layout.contiguous:
         return None
     channels = (1, out.shape[1], *(1,) * (out.ndim - 2))
     shape = (1,) * (out.ndim - layout.ndim) + layout.shape
     if shape == channels or layout.size == 1:
-        return describe(float32, shape, Layout(float32, shape).strides)
+        return describe(layout.dtype, shape, Layout(layout.dtype, shape).strides)
     return None

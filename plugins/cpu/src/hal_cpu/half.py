@@ -20,10 +20,10 @@ from hal_cpu.pool import host_pool
 __all__ = ["find_half", "is_native"]
 
 _WIDENED = (
-    "matmul", "linear", "convolution", "convolution_transpose", "attention", "softmax",
-    "log_softmax", "layer_norm", "rms_norm",
+    "matmul", "linear", "linear_fused", "convolution", "convolution_fused",
+    "convolution_transpose", "attention", "softmax", "log_softmax", "layer_norm", "rms_norm",
 )  # fmt: skip
-"""Operators whose references calculate half precision in float32."""
+"""Operators whose references calculate half precision in float32; a chain behind does so too."""
 _FUSED = operators["fused"]
 
 Find = Callable[[Operator, Signature], Kernel | None]
@@ -55,7 +55,8 @@ def find_half(op: Operator, signature: Signature, find: Find) -> Kernel | None:
     layouts = (*signature.inputs, *signature.outputs)
     if op.name not in _WIDENED or not any(x is not None and x.dtype in HALVES for x in layouts):
         return None
-    if not all(x is None or x.size for x in layouts):
+    steps = signature.attributes.get("steps", ())
+    if not all(x is None or x.size for x in layouts) or any(s[0] == "cast" for s in steps):
         return None
     inputs = tuple(map(_wide, signature.inputs))
     outputs = (Layout(float32, signature.outputs[0].shape),)

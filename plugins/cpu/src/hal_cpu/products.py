@@ -44,7 +44,7 @@ def find_product(op: Operator, signature: Signature, otherwise: Kernel | None) -
     out = signature.outputs[0]
     if any(x is not None and x.dtype is not out.dtype for x in layouts):
         return None
-    if out.dtype is not float32 and not (is_native(out.dtype) and op.name in ("matmul", "linear")):
+    if out.dtype is not float32 and not is_native(out.dtype):
         return None
     if not all(x is None or x.size for x in layouts) or not _writes(out):
         return None
@@ -275,9 +275,9 @@ def _row_operand(layout: Layout, out: Layout) -> Descriptor | None:
     features = out.shape[-1]
     rows = out.size // features
     if layout.shape == out.shape:
-        return describe(float32, (rows, features), (features, 1))
+        return describe(layout.dtype, (rows, features), (features, 1))
     if layout.size == features and layout.shape[-1:] == (features,):
-        return describe(float32, (1, features), (features, 1))
+        return describe(layout.dtype, (1, features), (features, 1))
     if layout.size == 1:
-        return describe(float32, (1, 1), (1, 1))
+        return describe(layout.dtype, (1, 1), (1, 1))
     return None

@@ -30,6 +30,12 @@ def test_each_kernel_is_said_to_be_the_librarys_or_the_plugins_own():
     assert "own kernel" in offered("softmax", matrix(3, 4), axis=1).detail
 
 
+@pytest.mark.parametrize("name", ["fft", "rfft"])
+def test_fourier_transforms_are_the_librarys(name):
+    assert offered(name, matrix(3, 8, dtype=hal.float32), axis=1).detail == "cuFFT"
+    assert not offered(name, Layout(hal.float32, (3, 8), (1, 3)), axis=1).native
+
+
 def test_float8_is_multiplied_by_the_chips_that_can():
     one = matrix(dtype=hal.float32)
     given = [matrix(3, 32, dtype=hal.float8_e4m3fn), matrix(16, 32, dtype=hal.float8_e4m3fn)]

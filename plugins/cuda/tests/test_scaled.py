@@ -60,7 +60,7 @@ class Library:
             result *= at(scales[0], (len(b), 1) if rows else (1,), hal.float32)
             result *= at(scales[1], (len(a),) if rows else (1,), hal.float32)
         else:
-            assert scales == (0, 0)
+            assert not scales
         if call.bias:
             assert kinds[2] is not hal.float32, "the library adds no bias of float32 to float8"
             result += at(bias, (len(a),), kinds[2]).astype(np.float32)

@@ -347,7 +347,7 @@ class Product:
         workspace: int,
         pointers: Sequence[int],
         size: int,
-        scales: tuple[int, int] = (0, 0),
+        scales: Sequence[int] = (),
     ) -> None:
         """Enqueue the product; pointers are of result, left, right and bias (or 0).
 

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from hal.plugin import MemoryStats
-from hal_cuda import cublaslt, cudnn
+from hal_cuda import cublaslt, cudnn, cufft
 from hal_cuda.cublaslt import CublasLt
 from hal_cuda.cudnn import Cudnn
+from hal_cuda.cufft import Cufft
 from hal_cuda.errors import check, translated
 from hal_cuda.launch import Arguments
 from hal_cuda.source import BLOCK, Source
@@ -107,6 +108,10 @@ class GpuDriver:
     def networks(self) -> Cudnn | None:
         """Return cuDNN on this device, or None where it is not installed."""
         return self._once(cudnn.load)
+
+    def transforms(self) -> Cufft | None:
+        """Return cuFFT on this device, or None where it is not installed."""
+        return self._once(cufft.load)
 
     def _once(self, load: Callable[[], _T]) -> _T:
         with self._lock:

@@ -29,7 +29,12 @@ STICKY = {
     "CUDA_ERROR_MPS_CLIENT_TERMINATED",
     "CUDA_ERROR_DEINITIALIZED",
 }
-_MEMORY = {"CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED"}
+_MEMORY = {
+    "CUDA_ERROR_OUT_OF_MEMORY",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUFFT_ALLOC_FAILED",
+}
 
 
 def failure(name: str, code: int | None, text: str, message: str = "") -> DeviceError:
@@ -83,7 +88,7 @@ def translated(error: Exception, message: str = "") -> Exception:
     if isinstance(error, DeviceError):
         return error
     text = str(error)
-    found = re.search(r"(?:CUDA_ERROR|CUBLAS_STATUS|CUDNN_STATUS)_\w+", text)
+    found = re.search(r"(?:CUDA_ERROR|CUBLAS_STATUS|CUDNN_STATUS|CUFFT)_\w+", text)
     if found is None:
         return DeviceError(message or "the device failed", text=f"{type(error).__name__}: {text}")
     return failure(found.group(), _code(found.group()), text.partition(": ")[2] or text, message)

@@ -12,6 +12,7 @@ from hal_cuda.source import Source
 if TYPE_CHECKING:
     from hal_cuda.cublaslt import CublasLt
     from hal_cuda.cudnn import Cudnn
+    from hal_cuda.cufft import Cufft
 
 __all__ = ["Driver"]
 
@@ -36,6 +37,9 @@ class Driver(Protocol):
 
     def networks(self) -> Cudnn | None:
         """Return the vendor's library of attention and convolution, or None without it."""
+
+    def transforms(self) -> Cufft | None:
+        """Return the vendor's library of Fourier transforms, or None without it."""
 
     def use(self) -> None:
         """Make the device the calling thread's, as the vendor's libraries expect."""

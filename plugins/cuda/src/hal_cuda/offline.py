@@ -60,8 +60,16 @@ class _Paper:
         """Return a library of networks."""
         return SimpleNamespace(build=self._build)
 
+    def transforms(self) -> Any:
+        """Return a library of Fourier transforms."""
+        return SimpleNamespace(plan=self._plan)
+
     def _product(self, call: Any, alignment: int = 0) -> Any:
         self.served = "cuBLASLt"
+        return SimpleNamespace()
+
+    def _plan(self, transform: Any) -> Any:
+        self.served = "cuFFT"
         return SimpleNamespace()
 
     def _build(self, dtype: Any, make: Any, exact: bool) -> Any:

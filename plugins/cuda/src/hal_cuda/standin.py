@@ -157,6 +157,9 @@ class StandinDriver:
     def networks(self) -> None:
         """Return None: the vendor's libraries need a GPU."""
 
+    def transforms(self) -> None:
+        """Return None: the vendor's libraries need a GPU."""
+
     def workspace(self, stream: Any, nbytes: int) -> int:
         """Return no memory: nothing on the stand-in asks for any."""
         raise NotImplementedError

@@ -14,6 +14,7 @@ from hal.plugin import Layout, Signature
 from hal_cuda.collectives import NcclCommunicator
 from hal_cuda.cublaslt import CublasLt, describe, describe_scaled
 from hal_cuda.cudnn import Cudnn, network
+from hal_cuda.cufft import Cufft, Rows, Transform
 from hal_cuda.kernels.masked import masked
 from hal_cuda.problem import problem
 
@@ -215,6 +216,65 @@ def test_cudnn_takes_the_graph_of_a_convolution(networks, dtype):
     x, weight, bias = (Layout(dtype, s) for s in ((2, 4, 9, 9), (6, 2, 3, 3), (6,)))
     run_network(networks, "convolution", x, weight, bias, groups=2)
     run_network(networks, "convolution", x, weight, groups=2, stride=(2, 2), padding=((1, 0),) * 2)
+
+
+# cuFFT: plans need a GPU; every call fits the bindings' own parameters.
+
+
+class Fitting:
+    """The bindings, calls of which are compared with the parameters of the real ones."""
+
+    def __init__(self, api, **results):
+        self._api, self._results, self.made = api, results, []
+
+    def __getattr__(self, name):
+        real = getattr(self._api, name)
+        if isinstance(real, type):
+            return real
+
+        def call(*arguments):
+            given = inspect.signature(real).bind(*arguments).arguments
+            self.made.append((name, given))
+            return self._results.get(name, 0)
+
+        return call
+
+    def given(self, name):
+        """Return the parameters of a call."""
+        return next(given for made, given in self.made if made == name)
+
+
+@pytest.mark.parametrize(
+    ("read", "written", "name"),
+    [
+        (hal.complex64, hal.complex64, "exec_c2c"),
+        (hal.float32, hal.complex64, "exec_r2c"),
+        (hal.complex64, hal.float32, "exec_c2r"),
+        (hal.complex128, hal.complex128, "exec_z2z"),
+        (hal.float64, hal.complex128, "exec_d2z"),
+        (hal.complex128, hal.float64, "exec_z2d"),
+    ],
+    ids=str,
+)
+def test_cufft_takes_the_arguments_of_every_transform(read, written, name):
+    api = Fitting(needs("nvmath.bindings.cufft"), create=5, make_plan_many64=96)
+    plan = Cufft(api).plan(Transform(read, written, 8, Rows(8, 3, 1), Rows(8, 3, 1), 3))
+    plan.start(SimpleNamespace(handle=7), 0x9000, 0x100, 0x200, True)
+    made = api.given("make_plan_many64")
+    assert (made["plan"], made["rank"], made["n"], made["batch"]) == (5, 1, [8], 3)
+    assert (made["istride"], made["idist"], made["ostride"], made["odist"]) == (3, 1, 3, 1)
+    assert made["type"] == api.Type[name[5:].upper()]
+    assert api.given("set_work_area") == {"plan": 5, "work_area": 0x9000}
+    given = api.given(name)
+    assert (given["idata"], given["odata"]) == (0x200, 0x100)
+    assert given.get("direction") == (1 if name in ("exec_c2c", "exec_z2z") else None)
+
+
+def test_cufft_loads():
+    try:
+        assert Cufft(needs("nvmath.bindings.cufft")).version > 11000
+    except RuntimeError as error:
+        pytest.skip(f"cuFFT cannot be loaded: {error}")
 
 
 # NCCL: every call fits the bindings' own parameters.

@@ -9,6 +9,7 @@ from hal.plugin import Kernel, Signature
 from hal_cuda.cudnn import network
 from hal_cuda.kernels.attention import attention
 from hal_cuda.kernels.elementwise import elementwise
+from hal_cuda.kernels.fourier import fourier
 from hal_cuda.kernels.fused import fused
 from hal_cuda.kernels.indexing import indexing
 from hal_cuda.kernels.masked import masked
@@ -39,6 +40,7 @@ _FAMILIES = (
     attention,
     quantized,
     scaled,
+    fourier,
 )
 
 

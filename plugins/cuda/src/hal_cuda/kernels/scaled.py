@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hal import dtypes
 from hal.ops import Operator
 from hal.plugin import Kernel, Layout, Signature
-from hal_cuda.array import Array
+from hal_cuda.array import Array, Borrowed
 from hal_cuda.cublaslt import ALIGNMENT, WORKSPACE, Product, describe_scaled
 from hal_cuda.kernels.fused import fused
+from hal_cuda.scratch import Scratch
 
 if TYPE_CHECKING:
     from hal_cuda.interface import Driver
@@ -114,33 +115,14 @@ def _rest(
 
 def _kernel(driver: Driver, way: _Way) -> Kernel:
     def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
-        driver.use()
         (out,) = outputs
         x, weight, x_scale, weight_scale, bias = (*inputs, None)[:5]
-        taken: list[Any] = []
-
-        def scratch(nbytes: int) -> Any:
-            taken.append(driver.allocate(nbytes, stream))
-            return taken[-1]
-
-        def aligned(array: Any) -> int:
-            if array is None or array.pointer % ALIGNMENT == 0:
-                return 0 if array is None else int(array.pointer)
-            nbytes = prod(array.shape) * array.dtype.itemsize
-            copy = scratch(nbytes)
-            driver.copy_peer(copy.pointer, driver, array.pointer, nbytes, stream)
-            return int(copy.pointer)
-
-        try:
+        with Scratch(driver, stream) as scratch:
             there = out.dtype is way.result.dtype and out.pointer % ALIGNMENT == 0
             made = out if there else _array(scratch(way.result.nbytes), way.result)
-            pointers = (
-                made.pointer,
-                aligned(x),
-                aligned(weight),
-                aligned(bias if way.biased else None),
-            )
-            scales = (aligned(x_scale), aligned(weight_scale)) if way.scaled else (0, 0)
+            given = [x, weight, bias if way.biased else None]
+            pointers = [made.pointer, *[_aligned(scratch, a) for a in given]]
+            scales = [_aligned(scratch, a) for a in (x_scale, weight_scale)] if way.scaled else []
             workspace = driver.workspace(stream, WORKSPACE)
             way.product.start(stream, workspace, pointers, 1, scales)
             left = [] if way.scaled else [x_scale, weight_scale]
@@ -150,12 +132,19 @@ def _kernel(driver: Driver, way: _Way) -> Kernel:
             elif not there:
                 nbytes = way.result.nbytes
                 driver.copy_peer(out.pointer, driver, made.pointer, nbytes, stream)
-        finally:
-            for buffer in taken:
-                driver.free(buffer, stream)
 
     return Kernel(into)
 
 
-def _array(buffer: Any, layout: Layout) -> Array:
-    return Array(buffer, layout.dtype, layout.shape, layout.strides, 0)
+def _aligned(scratch: Scratch, array: Any) -> int:
+    """Return the address of an array, or of a copy where tensor cores do not take it."""
+    if array is None or array.pointer % ALIGNMENT == 0:
+        return 0 if array is None else int(array.pointer)
+    driver, nbytes = scratch.driver, prod(array.shape) * array.dtype.itemsize
+    copy = scratch(nbytes)
+    driver.copy_peer(copy, driver, array.pointer, nbytes, scratch.stream)
+    return copy
+
+
+def _array(address: int, layout: Layout) -> Array:
+    return Array(Borrowed(address, layout.nbytes), layout.dtype, layout.shape, layout.strides, 0)

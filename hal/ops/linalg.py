@@ -17,6 +17,8 @@ from hal.ops.operator import Attributes, Evaluator, Inference, Inputs, define
 from hal.ops.rules import check_dtype, check_ndim, present, promoted
 from hal.plugin.layout import Layout, Shape, broadcast_shapes
 
+__all__ = ["failure"]
+
 FAMILY = "linear algebra"
 PRECISE = (dtypes.float32, dtypes.float64, dtypes.complex64, dtypes.complex128)
 
@@ -51,15 +53,26 @@ _REMEDIES = {
 }
 
 
+def failure(name: str, said: Any) -> LinAlgError:
+    """Return the error for a matrix that an operator has no result for.
+
+    Examples
+    --------
+    >>> print(failure("inv", "Singular matrix"))
+    inv: Singular matrix; use pinv(...) for the pseudo-inverse
+    """
+    remedy = _REMEDIES.get(name, "check the matrix for NaN and infinity")
+    return LinAlgError(f"{name}: {said}; {remedy}")
+
+
 def _guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of NumPy's whose failures are hal's errors."""
-    remedy = _REMEDIES.get(name, "check the matrix for NaN and infinity")
 
     def reference(*inputs: Any, **attributes: Any) -> Any:
         try:
             return function(*inputs, **attributes)
         except np.linalg.LinAlgError as error:
-            raise LinAlgError(f"{name}: {error}; {remedy}") from None
+            raise failure(name, error) from None
 
     return reference
 

@@ -17,6 +17,7 @@ from hal_cuda.array import Array, Borrowed
 from hal_cuda.backend import CudaBackend
 from hal_cuda.kernels import find_kernel
 from hal_cuda.runtime import CudaRuntime
+from hal_cuda.source import bundle
 from hal_cuda.standin import StandinDriver, compiler, standin_devices
 
 
@@ -102,8 +103,7 @@ class CarryOut:
         filled = [np.full(x.shape, 7).astype(x.dtype.numpy) for x in outputs]
         hosts, written = zip(*[self._placed(a, behind) for a in filled], strict=True)
         stream = self.driver.stream()
-        stream.handle = stream.address
-        self.streams[stream.address] = stream
+        self.streams[stream.handle] = stream
         kernel.into(stream, list(written), inputs)
         self.driver.synchronize(stream)
         assert self.driver.memory_stats().allocations == 0, "scratch memory is given back"
@@ -159,5 +159,23 @@ def try_samples(carry_out):
                 allowed = bound(op, inference.attributes, arrays, b, kind)
                 problem = difference(a, b, allowed, zeros=False)
                 assert problem is None, f"{sample}: {problem}"
+
+    return run
+
+
+@pytest.fixture
+def compile_all():
+    """Compiles sources together for an architecture, by NVRTC; no GPU is needed."""
+    nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="needs pip install 'hal-cuda[test]'")
+
+    def run(sources, architecture):
+        _, program = nvrtc.nvrtcCreateProgram(bundle(sources).encode(), b"bundle.cu", 0, [], [])
+        options = [f"--gpu-architecture=compute_{architecture}".encode(), b"--std=c++17"]
+        (status,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
+        # NVRTC writes into the bytes. One of a single byte is Python's own, shared by everybody.
+        log = b" " * (nvrtc.nvrtcGetProgramLogSize(program)[1] + 1)
+        nvrtc.nvrtcGetProgramLog(program, log)
+        assert int(status) == 0, log.decode()[:4000]
+        nvrtc.nvrtcDestroyProgram(program)
 
     return run

@@ -14,7 +14,6 @@ from hal.ops import evaluate_reference, operators
 from hal.plugin import Layout, Signature, extent
 from hal_cuda.driver import compiled
 from hal_cuda.kernels import find_kernel
-from hal_cuda.source import bundle
 from hal_cuda.standin import StandinDriver, compiler
 from hal_cuda.types import SUPPORTED
 
@@ -390,17 +389,8 @@ def everywhere():
 
 
 @pytest.mark.parametrize(("family", "architecture"), list(everywhere()))
-def test_kernels_compile_for_every_architecture(family, architecture):
-    nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="needs pip install 'hal-cuda[test]'")
-    text = bundle(sources(FAMILIES[family]())).encode()
-    _, program = nvrtc.nvrtcCreateProgram(text, b"bundle.cu", 0, [], [])
-    options = [f"--gpu-architecture=compute_{architecture}".encode(), b"--std=c++17"]
-    (status,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
-    # NVRTC writes into the bytes. One of a single byte is Python's own, shared by everybody.
-    log = b" " * (nvrtc.nvrtcGetProgramLogSize(program)[1] + 1)
-    nvrtc.nvrtcGetProgramLog(program, log)
-    assert int(status) == 0, log.decode()[:4000]
-    nvrtc.nvrtcDestroyProgram(program)
+def test_kernels_compile_for_every_architecture(compile_all, family, architecture):
+    compile_all(sources(FAMILIES[family]()), architecture)
 
 
 def test_a_program_is_compiled_for_its_chip_and_kept_on_disk(tmp_path):

@@ -36,6 +36,11 @@ def test_fourier_transforms_are_the_librarys(name):
     assert not offered(name, Layout(hal.float32, (3, 8), (1, 3)), axis=1).native
 
 
+@pytest.mark.parametrize("name", ["cholesky", "eigh", "qr", "slogdet", "svd", "svdvals"])
+def test_linear_algebra_is_the_librarys(name):
+    assert offered(name, matrix(2, 4, 4, dtype=hal.complex64)).detail == "cuSOLVER"
+
+
 def test_float8_is_multiplied_by_the_chips_that_can():
     one = matrix(dtype=hal.float32)
     given = [matrix(3, 32, dtype=hal.float8_e4m3fn), matrix(16, 32, dtype=hal.float8_e4m3fn)]
@@ -46,9 +51,9 @@ def test_float8_is_multiplied_by_the_chips_that_can():
 
 
 def test_what_the_plugin_has_no_kernel_for_is_said_to_be_missing():
-    found = offered("cholesky", matrix(4, 4, dtype=hal.float32))
+    found = offered("eig", matrix(4, 4, dtype=hal.float32))
     assert not found.native
-    assert "cholesky" in found.detail
+    assert "eig" in found.detail
     copied = offered("copy", matrix(4, dtype=hal.dtypes.float4_e2m1fn))
     assert not copied.native
     assert "float4_e2m1fn" in copied.detail

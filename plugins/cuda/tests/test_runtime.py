@@ -70,6 +70,22 @@ def test_work_is_recorded_once_and_replayed_on_what_its_memory_holds_then(standi
     np.testing.assert_array_equal(y.numpy(), [5, 6])
 
 
+def test_work_that_waits_for_the_device_is_not_captured(standin):
+    x = hal.asarray([1.0, 2.0], dtype=hal.float32, device=standin)
+    runtime, stream = standin.runtime, standin.current_stream()
+    seen = []
+
+    def enqueue():
+        seen.append(runtime.driver.fetch(runtime.address(x._array), 8, stream.handle))
+
+    assert runtime.capture(stream.handle, enqueue) is None
+    assert not seen
+    enqueue()
+    assert seen[0].view(np.float32).tolist() == [1, 2]
+    with pytest.raises(KeyError):
+        runtime.capture(stream.handle, lambda: {}["another failure"])
+
+
 def test_threads_run_the_same_kernel_with_their_own_arguments(standin):
     given = [hal.full(500, float(i), device=standin) for i in range(4)]
     results = [None] * len(given)

@@ -249,12 +249,12 @@ def load() -> CublasLt | None:
         from nvmath.bindings.cublas import ComputeType
     except ImportError:
         return None
-    # The bindings load the library itself at the first call.
+    # The bindings load the library itself at the first call; it starts with errors of its own kind.
     try:
         return CublasLt(cublasLt, ComputeType, CudaDataType)
-    except RuntimeError as error:
+    except Exception as error:
         warnings.warn(
-            f"cuBLASLt cannot be loaded, slower kernels multiply: {error}", HalWarning, stacklevel=2
+            f"cuBLASLt cannot be used, slower kernels multiply: {error}", HalWarning, stacklevel=2
         )
         return None
 

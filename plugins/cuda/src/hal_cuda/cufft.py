@@ -144,11 +144,11 @@ def load() -> Cufft | None:
         from nvmath.bindings import cufft
     except ImportError:
         return None
-    # The bindings load the library itself at the first call.
+    # The bindings load the library itself at the first call; it starts with errors of its own kind.
     try:
         return Cufft(cufft)
-    except RuntimeError as error:
+    except Exception as error:
         warnings.warn(
-            f"cuFFT cannot be loaded, the host transforms: {error}", HalWarning, stacklevel=2
+            f"cuFFT cannot be used, the host transforms: {error}", HalWarning, stacklevel=2
         )
         return None

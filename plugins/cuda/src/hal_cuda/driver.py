@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import numpy as np
+
 from hal.plugin import MemoryStats
-from hal_cuda import cublaslt, cudnn, cufft
+from hal_cuda import cublaslt, cudnn, cufft, cusolver
 from hal_cuda.cublaslt import CublasLt
 from hal_cuda.cudnn import Cudnn
 from hal_cuda.cufft import Cufft
-from hal_cuda.errors import check, translated
+from hal_cuda.cusolver import Cusolver
+from hal_cuda.errors import Waits, check, translated, waited
 from hal_cuda.launch import Arguments
 from hal_cuda.source import BLOCK, Source
 
@@ -113,6 +116,10 @@ class GpuDriver:
         """Return cuFFT on this device, or None where it is not installed."""
         return self._once(cufft.load)
 
+    def solvers(self) -> Cusolver | None:
+        """Return cuSOLVER on this device, or None where it is not installed."""
+        return self._once(cusolver.load)
+
     def _once(self, load: Callable[[], _T]) -> _T:
         with self._lock:
             if load not in self._libraries:
@@ -193,6 +200,19 @@ class GpuDriver:
         """Copy to host memory."""
         self.use()
         check(self._api.cuMemcpyDtoHAsync(host, pointer, nbytes, stream.handle))
+
+    def may_wait(self, stream: Stream) -> None:
+        """Raise where a stream is captured: a wait would spoil the capture."""
+        if stream.capturing:
+            raise Waits("work that waits for the device cannot be captured")
+
+    def fetch(self, pointer: int, nbytes: int, stream: Stream) -> Any:
+        """Return device memory as bytes on the host, once the stream's work is done."""
+        self.may_wait(stream)
+        host = np.empty(nbytes, np.uint8)
+        self.copy_out(host.ctypes.data, pointer, nbytes, stream)
+        self.synchronize(stream)
+        return host
 
     def copy_peer(self, to: int, other: GpuDriver, start: int, nbytes: int, stream: Stream) -> None:
         """Copy from another device's memory."""
@@ -296,7 +316,7 @@ class GpuDriver:
             event.sync()
 
     def capture(self, stream: Stream, enqueue: Callable[[], None]) -> Any:
-        """Return a graph of what ``enqueue()`` puts on the stream."""
+        """Return a graph of what ``enqueue()`` puts on the stream; None where that waited."""
         self.use()
         with _translating("the work could not be captured"):
             builder = stream.core.create_graph_builder()
@@ -307,11 +327,13 @@ class GpuDriver:
         gc.disable()
         try:
             enqueue()
-        except BaseException:
+        except BaseException as error:
             # The stream leaves the capture; what was recorded so far is dropped.
             with _translating():
                 builder.end_building()
                 builder.close()
+            if waited(error):
+                return None
             raise
         finally:
             stream.capturing = False

@@ -7,7 +7,7 @@ from typing import Any
 
 from hal.errors import DeviceError, DeviceLost, OutOfMemory
 
-__all__ = ["check", "failure", "translated"]
+__all__ = ["Waits", "check", "failure", "translated", "waited"]
 
 # After one of these the context cannot be used again; only a new process can.
 STICKY = {
@@ -34,7 +34,25 @@ _MEMORY = {
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
     "CUFFT_ALLOC_FAILED",
+    "CUSOLVER_STATUS_ALLOC_FAILED",
 }
+
+
+class Waits(DeviceError):
+    """Raised by work that looks at a result on the host, where a stream is captured."""
+
+
+def waited(error: BaseException | None) -> bool:
+    """Return whether an error came of work that waits.
+
+    Examples
+    --------
+    >>> waited(Waits("")), waited(ValueError())
+    (True, False)
+    """
+    while error is not None and not isinstance(error, Waits):
+        error = error.__cause__
+    return error is not None
 
 
 def failure(name: str, code: int | None, text: str, message: str = "") -> DeviceError:
@@ -88,7 +106,9 @@ def translated(error: Exception, message: str = "") -> Exception:
     if isinstance(error, DeviceError):
         return error
     text = str(error)
-    found = re.search(r"(?:CUDA_ERROR|CUBLAS_STATUS|CUDNN_STATUS|CUFFT)_\w+", text)
+    if type(error).__name__ == "cuSOLVERError":  # Its bindings leave out what all names begin with.
+        text = f"CUSOLVER_STATUS_{text}"
+    found = re.search(r"(?:CUDA_ERROR|CUBLAS_STATUS|CUDNN_STATUS|CUFFT|CUSOLVER_STATUS)_\w+", text)
     if found is None:
         return DeviceError(message or "the device failed", text=f"{type(error).__name__}: {text}")
     return failure(found.group(), _code(found.group()), text.partition(": ")[2] or text, message)

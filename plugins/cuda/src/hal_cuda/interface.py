@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hal_cuda.cublaslt import CublasLt
     from hal_cuda.cudnn import Cudnn
     from hal_cuda.cufft import Cufft
+    from hal_cuda.cusolver import Cusolver
 
 __all__ = ["Driver"]
 
@@ -41,6 +42,9 @@ class Driver(Protocol):
     def transforms(self) -> Cufft | None:
         """Return the vendor's library of Fourier transforms, or None without it."""
 
+    def solvers(self) -> Cusolver | None:
+        """Return the vendor's library of linear algebra, or None without it."""
+
     def use(self) -> None:
         """Make the device the calling thread's, as the vendor's libraries expect."""
 
@@ -64,6 +68,12 @@ class Driver(Protocol):
 
     def copy_out(self, host: int, pointer: int, nbytes: int, stream: Any) -> None:
         """Enqueue a copy to host memory."""
+
+    def may_wait(self, stream: Any) -> None:
+        """Raise where a stream is captured: work that waits for it says so before it begins."""
+
+    def fetch(self, pointer: int, nbytes: int, stream: Any) -> Any:
+        """Return device memory as bytes on the host, once the stream's work is done."""
 
     def copy_peer(self, to: int, other: Any, start: int, nbytes: int, stream: Any) -> None:
         """Enqueue a copy from the memory of another driver's device."""
@@ -105,7 +115,7 @@ class Driver(Protocol):
         """Wait for an event."""
 
     def capture(self, stream: Any, enqueue: Callable[[], None]) -> Any:
-        """Return a recording of what ``enqueue()`` puts on a stream."""
+        """Return a recording of what ``enqueue()`` puts on a stream; None where that waited."""
 
     def replay(self, recording: Any, stream: Any) -> None:
         """Enqueue a recording."""

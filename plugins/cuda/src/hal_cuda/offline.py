@@ -64,6 +64,11 @@ class _Paper:
         """Return a library of Fourier transforms."""
         return SimpleNamespace(plan=self._plan)
 
+    def solvers(self) -> Any:
+        """Return a library of linear algebra."""
+        self.served = "cuSOLVER"
+        return SimpleNamespace(kind=lambda dtype: 0)
+
     def _product(self, call: Any, alignment: int = 0) -> Any:
         self.served = "cuBLASLt"
         return SimpleNamespace()

@@ -26,6 +26,7 @@ import numpy as np
 
 from hal.errors import DeviceError, DeviceLost, OutOfMemory
 from hal.plugin import DeviceInfo, Devices, MemoryStats
+from hal_cuda.errors import Waits, waited
 from hal_cuda.launch import Arguments
 from hal_cuda.probe import MINIMUM_CAPABILITY
 from hal_cuda.source import BLOCK, Source, bundle
@@ -160,6 +161,9 @@ class StandinDriver:
     def transforms(self) -> None:
         """Return None: the vendor's libraries need a GPU."""
 
+    def solvers(self) -> None:
+        """Return None: the vendor's libraries need a GPU."""
+
     def workspace(self, stream: Any, nbytes: int) -> int:
         """Return no memory: nothing on the stand-in asks for any."""
         raise NotImplementedError
@@ -201,6 +205,19 @@ class StandinDriver:
     def copy_out(self, host: int, pointer: int, nbytes: int, stream: Any) -> None:
         """Copy to host memory."""
         stream.run(ctypes.memmove, host, pointer, nbytes)
+
+    def may_wait(self, stream: Any) -> None:
+        """Raise where a stream is captured."""
+        if stream.recording is not None:
+            raise Waits("work that waits for the device cannot be captured")
+
+    def fetch(self, pointer: int, nbytes: int, stream: Any) -> Any:
+        """Return memory as it is once the stream's work is done."""
+        self.may_wait(stream)
+        host = np.empty(nbytes, np.uint8)
+        self.copy_out(host.ctypes.data, pointer, nbytes, stream)
+        self.synchronize(stream)
+        return host
 
     def copy_peer(self, to: int, other: Any, start: int, nbytes: int, stream: Any) -> None:
         """Copy from another stand-in's memory."""
@@ -304,6 +321,10 @@ class StandinDriver:
         stream.recording = recorded
         try:
             enqueue()
+        except Exception as error:
+            if waited(error):
+                return None
+            raise
         finally:
             stream.recording = None
         return recorded

@@ -50,13 +50,15 @@ class StandinStream:
 
     Attributes
     ----------
+    handle : int
+        Its number, as a GPU's stream has one.
     recording : list or None
         While it captures: the work that is recorded instead of done.
     """
 
     def __init__(self, address: int | None = None) -> None:
         self.recording: list[Work] | None = None
-        self.address = id(self) if address is None else address
+        self.address = self.handle = id(self) if address is None else address
         self._state = _State()
         threading.Thread(target=_serve, args=(self._state,), daemon=True).start()
         weakref.finalize(self, self._state.queue.put, None)

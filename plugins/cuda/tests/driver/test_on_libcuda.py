@@ -61,6 +61,16 @@ def test_a_capture_that_fails_is_ended_and_its_stream_works_on(device):
         assert (hal.ones(2, device=device) + 1).tolist() == [2, 2]
 
 
+def test_work_that_waits_for_the_device_leaves_the_capture(device):
+    runtime, stream = device.runtime, hal.Stream(device)
+    with stream:
+        x = hal.ones(2, dtype=hal.float32, device=device)
+        given = runtime.address(x._array), 8, stream.handle
+        assert runtime.capture(stream.handle, lambda: runtime.driver.fetch(*given)) is None
+        assert runtime.driver.fetch(*given).view("f4").tolist() == [1, 1]
+        assert (x + 1).tolist() == [2, 2]
+
+
 def test_a_recording_keeps_its_scratch_memory_when_more_is_asked_for(device):
     driver, stream = device.runtime.driver, device.runtime.stream()
     small = driver.workspace(stream, 1000)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import inspect
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
+import numpy as np
 import pytest
 
 import hal
@@ -15,6 +17,8 @@ from hal_cuda.collectives import NcclCommunicator
 from hal_cuda.cublaslt import CublasLt, describe, describe_scaled
 from hal_cuda.cudnn import Cudnn, network
 from hal_cuda.cufft import Cufft, Rows, Transform
+from hal_cuda.cusolver import Cusolver
+from hal_cuda.kernels.linalg import linalg
 from hal_cuda.kernels.masked import masked
 from hal_cuda.problem import problem
 
@@ -275,6 +279,55 @@ def test_cufft_loads():
         assert Cufft(needs("nvmath.bindings.cufft")).version > 11000
     except RuntimeError as error:
         pytest.skip(f"cuFFT cannot be loaded: {error}")
+
+
+# cuSOLVER: a handle needs a GPU; every call fits the bindings' own parameters.
+
+
+def test_cusolver_takes_the_arguments_of_every_function():
+    real, types = needs("nvmath.bindings.cusolverDn"), needs("nvmath").CudaDataType
+    sizes = {f"{name}_buffer_size": (48, 16) for name in
+             ("xgetrf", "xpotrf", "xgeqrf", "xgesvd", "xsyevd")}  # fmt: skip
+    letters = {hal.float32: "sorgqr", hal.float64: "dorgqr",
+               hal.complex64: "cungqr", hal.complex128: "zungqr"}  # fmt: skip
+    sizes |= {f"{name}_buffer_size": 12 for name in letters.values()}
+    names = ("cholesky", "slogdet", "qr", "svd", "svdvals", "eigh", "eigvalsh", "solve")
+    for dtype, columns in letters.items():
+        api = Fitting(real, create=3, create_params=4, **sizes)
+        for name in names:
+            x = Layout(dtype, (2, 3, 3))
+            layouts = [x, Layout(dtype, (3, 5))] if name == "solve" else [x]
+            run_linalg(Cusolver(api, types), name, *layouts)
+        made = {name for name, _ in api.made}
+        assert {"xgetrf", "xgetrs", "xpotrf", "xgeqrf", "xgesvd", "xsyevd", columns} <= made
+        solved = api.given("xgetrs")
+        assert (solved["n"], solved["nrhs"], solved["lda"], solved["ldb"]) == (3, 5, 3, 3)
+        assert solved["data_type_a"] == solved["data_type_b"] == api.given("xpotrf")["compute_type"]
+        real_kind = api.given("xsyevd")["data_type_w"]
+        assert real_kind == api.given("xgesvd")["data_type_s"]
+        wide = dtype in (hal.float64, hal.complex128)
+        assert types(real_kind) == (types.CUDA_R_64F if wide else types.CUDA_R_32F)
+        assert api.given("set_stream") == {"handle": 3, "stream_id": 7}
+
+
+def run_linalg(library, name, *layouts):
+    driver = MagicMock(multiprocessors=2)
+    driver.solvers.return_value = library
+    driver.allocate.return_value = SimpleNamespace(pointer=0x4000)
+    driver.fetch.side_effect = lambda pointer, nbytes, stream: np.zeros(nbytes, np.uint8)
+    signature = asked(name, *layouts)
+    kernel = linalg(driver, operators[name], signature)
+    outputs = [SimpleNamespace(pointer=0x8000 + n) for n in range(len(signature.outputs))]
+    given = [SimpleNamespace(pointer=0x100 * (n + 1)) for n in range(len(layouts))]
+    kernel.into(SimpleNamespace(handle=7), outputs, given)
+
+
+def test_cusolver_loads():
+    api = needs("nvmath.bindings.cusolverDn")
+    try:
+        assert api.create_params()
+    except RuntimeError as error:
+        pytest.skip(f"cuSOLVER cannot be loaded: {error}")
 
 
 # NCCL: every call fits the bindings' own parameters.

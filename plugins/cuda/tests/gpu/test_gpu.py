@@ -162,6 +162,60 @@ def test_a_bad_kernel_loses_the_device(gpu):
     assert done.stdout.split() == ["lost", "700", "lost", "700"], done.stderr
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+def test_fourier_transforms_agree_with_numpy(gpu, dtype):
+    host = np.random.default_rng(1).random((3, 6, 5)).astype(dtype)
+    (x,) = on(gpu, host)
+    with hal.fallback("error"):
+        for axis in (0, 1, 2):
+            found = hal.fft.fft(x, axis=axis, norm="ortho").numpy()
+            np.testing.assert_allclose(found, np.fft.fft(host, axis=axis, norm="ortho"), atol=1e-5)
+            if host.dtype.kind == "f":
+                back = hal.fft.irfft(hal.fft.rfft(x, axis=axis), n=host.shape[axis], axis=axis)
+                np.testing.assert_allclose(back.numpy(), host, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+def test_linear_algebra_agrees_with_numpy(gpu, dtype):
+    rng = np.random.default_rng(2)
+    a = (rng.random((2, 5, 5)) + 5 * np.eye(5)).astype(dtype)
+    definite, b = a @ a.conj().swapaxes(-1, -2), rng.random((2, 5, 3)).astype(dtype)
+    x, p, right = on(gpu, a, definite, b)
+    with hal.fallback("error"):
+        for found, wanted in (
+            (hal.linalg.solve(x, right), np.linalg.solve(a, b)),
+            (hal.linalg.inv(x), np.linalg.inv(a)),
+            (hal.linalg.det(x), np.linalg.det(a)),
+            (hal.linalg.cholesky(p), np.linalg.cholesky(definite)),
+            (hal.linalg.eigvalsh(p), np.linalg.eigvalsh(definite)),
+            (hal.linalg.svdvals(x[:, :3]), np.linalg.svdvals(a[:, :3])),
+        ):
+            np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-4, atol=1e-4)
+        q, r = hal.linalg.qr(x)
+        np.testing.assert_allclose((q @ r).numpy(), a, atol=1e-4)
+        u, s, vh = hal.linalg.svd(x, full_matrices=False)
+        np.testing.assert_allclose(u.numpy() * s.numpy()[:, None] @ vh.numpy(), a, atol=1e-4)
+        values, vectors = (y.numpy() for y in hal.linalg.eigh(p))
+        np.testing.assert_allclose(definite @ vectors, vectors * values[:, None], atol=1e-2)
+        with pytest.raises(hal.LinAlgError, match="Singular matrix"):
+            hal.linalg.solve(hal.ones_like(x), right)
+
+
+@pytest.mark.parametrize("axis", [None, -1], ids=["one scale", "rows"])
+@pytest.mark.parametrize("dtype", [hal.float32, hal.float16, hal.bfloat16], ids=str)
+def test_products_of_float8_agree_with_their_definition(gpu, dtype, axis):
+    rng = np.random.default_rng(3)
+    x, weight, bias = on(gpu, *(rng.normal(size=s).astype(np.float32)
+                                for s in ((33, 64), (48, 64), (48,))))  # fmt: skip
+    (x8, x_scale), (w8, w_scale) = (hal.nn.quantize_float8(v, axis=axis) for v in (x, weight))
+    given = x8, w8, x_scale, w_scale, bias.astype(dtype)
+    found = hal.nn.scaled_linear(*given, dtype=dtype).numpy()
+    host = hal.nn.scaled_linear(*(v.to_device("cpu:0") for v in given), dtype=dtype).numpy()
+    np.testing.assert_allclose(
+        found.astype(np.float64), host.astype(np.float64), rtol=2.0**-7, atol=1e-3
+    )
+
+
 def test_memory_is_shared_with_pytorch_both_ways(gpu):
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():

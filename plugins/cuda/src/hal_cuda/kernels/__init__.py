@@ -12,6 +12,7 @@ from hal_cuda.kernels.elementwise import elementwise
 from hal_cuda.kernels.fourier import fourier
 from hal_cuda.kernels.fused import fused
 from hal_cuda.kernels.indexing import indexing
+from hal_cuda.kernels.linalg import linalg
 from hal_cuda.kernels.masked import masked
 from hal_cuda.kernels.movement import movement
 from hal_cuda.kernels.product import product
@@ -41,6 +42,7 @@ _FAMILIES = (
     quantized,
     scaled,
     fourier,
+    linalg,
 )
 
 

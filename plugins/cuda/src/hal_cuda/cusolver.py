@@ -1,0 +1,186 @@
+"""Factorisations by cuSOLVER: a call for each matrix of a stack, columns first as it counts."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from hal import dtypes
+from hal.dtypes import DType
+from hal.errors import DeviceError, HalWarning, LinAlgError
+from hal_cuda.errors import translated
+from hal_cuda.scratch import Scratch
+
+__all__ = ["LOWER", "TRANSPOSED", "UPPER", "Cusolver", "load"]
+
+LOWER, UPPER = 0, 1
+"""Which triangle of a symmetric matrix is read."""
+
+TRANSPOSED = 1
+"""What an equation takes its matrix as."""
+
+_KINDS = {
+    dtypes.float32: ("s", "CUDA_R_32F"),
+    dtypes.float64: ("d", "CUDA_R_64F"),
+    dtypes.complex64: ("c", "CUDA_C_32F"),
+    dtypes.complex128: ("z", "CUDA_C_64F"),
+}
+_STATUS = np.dtype(np.int32)
+
+
+class Cusolver:
+    """The library on one device. The device must be the calling thread's when it is made.
+
+    Parameters
+    ----------
+    api, data_types : object
+        ``nvmath.bindings.cusolverDn`` and ``CudaDataType`` of nvmath; tests give their own.
+    """
+
+    def __init__(self, api: Any, data_types: Any) -> None:
+        self._api = api
+        self._kinds = {dtype: int(getattr(data_types, name)) for dtype, (_, name) in _KINDS.items()}
+        self._handle = api.create()
+        self._params = api.create_params()
+        self._lock = threading.Lock()  # A handle has one stream at a time.
+
+    def kind(self, dtype: DType) -> int:
+        """Return the library's number for a dtype."""
+        return self._kinds[dtype]
+
+    def each(
+        self,
+        name: str,
+        dtype: DType,
+        scratch: Scratch,
+        calls: Sequence[Sequence[int]],
+        unsized: int = 0,
+    ) -> Statuses:
+        """Enqueue a function of the generic interface for each matrix.
+
+        Parameters
+        ----------
+        name : str
+            Such as ``"xgetrf"``.
+        dtype : DType
+            In which it is calculated.
+        scratch : Scratch
+        calls : sequence of sequence of int
+            What stands between the parameters' handle and the type, for each matrix.
+        unsized : int
+            How many of these, at the end, the question for the size of scratch memory leaves out.
+        """
+        statuses = Statuses(name, scratch, len(calls))
+        if not calls:
+            return statuses
+        compute, first = self.kind(dtype), calls[0][: len(calls[0]) - unsized]
+        try:
+            with self._lock:
+                self._api.set_stream(self._handle, int(scratch.stream.handle))
+                device, host = getattr(self._api, f"{name}_buffer_size")(
+                    self._handle, self._params, *first, compute
+                )
+                there = scratch(device)
+                here = statuses.host = np.empty(max(host, 1), np.uint8)
+                for number, given in enumerate(calls):
+                    getattr(self._api, name)(
+                        self._handle, self._params, *given, compute, there, device,
+                        here.ctypes.data, host, statuses.address(number),
+                    )  # fmt: skip
+        except Exception as error:
+            raise translated(error, f"cuSOLVER refused {name}") from error
+        return statuses
+
+    def solve(self, scratch: Scratch, calls: Sequence[Sequence[int]]) -> Statuses:
+        """Enqueue ``xgetrs``, which needs no scratch memory, for each right-hand side."""
+        statuses = Statuses("xgetrs", scratch, len(calls))
+        try:
+            with self._lock:
+                self._api.set_stream(self._handle, int(scratch.stream.handle))
+                for number, given in enumerate(calls):
+                    self._api.xgetrs(self._handle, self._params, *given, statuses.address(number))
+        except Exception as error:
+            raise translated(error, "cuSOLVER refused xgetrs") from error
+        return statuses
+
+    def columns(self, dtype: DType, scratch: Scratch, calls: Sequence[Sequence[int]]) -> Statuses:
+        """Enqueue ``orgqr`` or ``ungqr``, which write the columns that ``geqrf`` describes."""
+        name = _KINDS[dtype][0] + ("orgqr" if dtype.kind == "float" else "ungqr")
+        statuses = Statuses(name, scratch, len(calls))
+        if not calls:
+            return statuses
+        try:
+            with self._lock:
+                self._api.set_stream(self._handle, int(scratch.stream.handle))
+                size = getattr(self._api, f"{name}_buffer_size")(self._handle, *calls[0])
+                there = scratch(size * dtype.itemsize)
+                for number, given in enumerate(calls):
+                    getattr(self._api, name)(
+                        self._handle, *given, there, size, statuses.address(number)
+                    )
+        except Exception as error:
+            raise translated(error, f"cuSOLVER refused {name}") from error
+        return statuses
+
+
+class Statuses:
+    """What the library says of each matrix, in device memory.
+
+    Attributes
+    ----------
+    host : numpy.ndarray or None
+        Scratch memory on the host, which must be there until the work is done.
+    """
+
+    def __init__(self, name: str, scratch: Scratch, count: int) -> None:
+        # The library itself waits at times, and somebody will for what it says.
+        scratch.driver.may_wait(scratch.stream)
+        self.host: Any = None
+        self._name = name
+        self._scratch = scratch
+        self._nbytes = count * _STATUS.itemsize
+        self._address = scratch(self._nbytes)
+
+    def address(self, number: int) -> int:
+        """Return where the status of one matrix is written."""
+        return self._address + number * _STATUS.itemsize
+
+    def check(self, failure: LinAlgError | None = None) -> None:
+        """Wait for the work, and raise what was wrong with a matrix.
+
+        Raises
+        ------
+        LinAlgError
+            The failure, when the library could not factorise a matrix.
+        DeviceError
+            When it was asked for what it does not know.
+        """
+        if not self._nbytes:
+            return
+        scratch = self._scratch
+        found = scratch.driver.fetch(self._address, self._nbytes, scratch.stream).view(_STATUS)
+        if (found < 0).any():
+            raise DeviceError(f"cuSOLVER refused argument {-found.min()} of {self._name}")
+        if failure is not None and (found > 0).any():
+            raise failure
+
+
+def load() -> Cusolver | None:
+    """Return the library on the calling thread's device, or None where it is not installed."""
+    try:
+        from nvmath import CudaDataType
+        from nvmath.bindings import cusolverDn
+    except ImportError:
+        return None
+    # The bindings load the library itself at the first call; it starts with errors of its own kind.
+    try:
+        return Cusolver(cusolverDn, CudaDataType)
+    except Exception as error:
+        warnings.warn(
+            f"cuSOLVER cannot be used, the host factorises: {error}", HalWarning, stacklevel=2
+        )
+        return None

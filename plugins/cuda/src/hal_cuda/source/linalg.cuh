@@ -1,0 +1,44 @@
+// A triangle of a matrix, and the determinant that the diagonal of a factorisation gives.
+
+template <class T> struct TriangleArgs {
+  T* out;
+  const T* in;
+  i64 n, rows, columns, upper, in_matrix, in_row, in_column;
+};
+template <class T> __device__ void triangle_of(const TriangleArgs<T>& a) {
+  for (i64 i = thread_index(); i < a.n; i += thread_count()) {
+    const i64 column = i % a.columns, line = i / a.columns, row = line % a.rows;
+    const i64 at = line / a.rows * a.in_matrix + row * a.in_row + column * a.in_column;
+    const bool kept = a.upper ? column >= row : column <= row;
+    a.out[i] = kept ? a.in[at] : narrow<T>(0);
+  }
+}
+
+// A row exchanged with itself is none; every other one turns the sign.
+template <class T, class R> struct DeterminantArgs {
+  T* sign;
+  R* size;
+  const T* factors;
+  const i64* pivots;
+  i64 count, n;
+};
+template <class T, class R> __device__ void determinant_of(const DeterminantArgs<T, R>& a) {
+  __shared__ T signs[256];
+  __shared__ f64 sizes[256];
+  for (i64 which = blockIdx.x; which < a.count; which += gridDim.x) {
+    T sign = narrow<T>(1);
+    f64 size = 0;
+    for (i64 i = threadIdx.x; i < a.n; i += blockDim.x) {
+      const T pivot = a.factors[(which * a.n + i) * a.n + i];
+      sign = sign * m_sign(pivot);
+      if (a.pivots[which * a.n + i] != i + 1) sign = m_negative(sign);
+      size += m_log((f64)m_abs(pivot));
+    }
+    sign = combine_threads<256, 1>(sign, signs, [](T x, T y) { return x * y; });
+    size = combine_threads<256, 1>(size, sizes, [](f64 x, f64 y) { return x + y; });
+    if (threadIdx.x == 0) {
+      a.sign[which] = sign;
+      a.size[which] = (R)size;
+    }
+  }
+}

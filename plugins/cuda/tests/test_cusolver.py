@@ -24,7 +24,7 @@ NUMPY = {0: np.float32, 1: np.float64, 4: np.complex64, 5: np.complex128}
 REAL = {0: 0, 1: 1, 4: 0, 5: 1}
 PRECISE = (hal.float32, hal.float64, hal.complex64, hal.complex128)
 NAMES = (
-    "cholesky", "slogdet", "solve", "qr", "svd", "svdvals", "eigh", "eigvalsh",
+    "cholesky", "slogdet", "solve", "qr", "svd", "svdvals", "eig", "eigvals", "eigh", "eigvalsh",
 )  # fmt: skip
 
 
@@ -177,6 +177,22 @@ class Api:
         matrix[...] = found if vectors else np.nan
         return 0
 
+    @staticmethod
+    def _geev(left, right, n, kind, a, leading, w_kind, w, l_kind, left_vectors, l_leading, v_kind,
+              v, v_leading):  # fmt: skip
+        assert left == left_vectors == 0, "the library makes no left eigenvectors"
+        assert l_kind == v_kind == kind
+        assert l_leading >= n
+        assert NUMPY[w_kind] == np.result_type(NUMPY[kind], np.complex64)
+        matrix = columns(a, n, n, leading, kind)
+        made = scipy.linalg.lapack.get_lapack_funcs("geev", [matrix])(matrix, compute_vl=0)
+        parts = made[:2] if kind < 4 else (made[0].real, made[0].imag)
+        vector(w, n, w_kind)[...] = parts[0] + 1j * parts[1]
+        if right:
+            columns(v, n, n, v_leading, kind)[...] = made[-2]
+        matrix[...] = np.nan
+        return made[-1]
+
 
 @pytest.fixture
 def api(carry_out):
@@ -215,6 +231,15 @@ def test_only_the_triangle_that_is_meant_is_read(carry_out, library, upper):
         np.testing.assert_allclose(values, np.linalg.eigvalsh(whole), atol=1e-12)
 
 
+def test_eigenvectors_of_a_real_matrix_are_complex_where_its_eigenvalues_are(carry_out, library):
+    turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 5]])
+    values, vectors = carry_out("eig", [np.stack([turn, turn.T])], solvers=lambda: library)
+    assert sorted(values[0].imag) == [-1, 0, 1]
+    for matrix, w, v in zip((turn, turn.T), values, vectors, strict=True):
+        np.testing.assert_allclose(matrix @ v, v * w, atol=1e-12)
+        np.testing.assert_allclose(np.linalg.norm(v, axis=0), 1)
+
+
 def test_each_matrix_is_factorised_once_whatever_it_is_solved_for(carry_out, api, library):
     a, b = matrices(2, 1, 3, 3), matrices(5, 3, 2)
     found = carry_out("solve", [a, b], solvers=lambda: library)
@@ -247,9 +272,9 @@ def test_the_determinant_of_a_singular_matrix_is_zero(carry_out, library):
     assert logarithm.tolist() == [-np.inf, 0]
 
 
-@pytest.mark.parametrize("name", ["eigh", "svd", "svdvals", "eigvalsh"])
+@pytest.mark.parametrize("name", ["eig", "eigh", "eigvals", "eigvalsh", "svd", "svdvals"])
 def test_what_does_not_converge_is_said(carry_out, api, library, monkeypatch, name):
-    for work in ("_gesvd", "_syevd"):
+    for work in ("_gesvd", "_syevd", "_geev"):
         monkeypatch.setattr(Api, work, staticmethod(lambda *given: 2))
     with pytest.raises(LinAlgError, match=f"{name}: .* not converge; check the matrix for NaN"):
         carry_out(name, [np.eye(3)], solvers=lambda: library)

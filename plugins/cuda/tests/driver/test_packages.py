@@ -287,11 +287,12 @@ def test_cufft_loads():
 def test_cusolver_takes_the_arguments_of_every_function():
     real, types = needs("nvmath.bindings.cusolverDn"), needs("nvmath").CudaDataType
     sizes = {f"{name}_buffer_size": (48, 16) for name in
-             ("xgetrf", "xpotrf", "xgeqrf", "xgesvd", "xsyevd")}  # fmt: skip
+             ("xgetrf", "xpotrf", "xgeqrf", "xgesvd", "xsyevd", "xgeev")}  # fmt: skip
     letters = {hal.float32: "sorgqr", hal.float64: "dorgqr",
                hal.complex64: "cungqr", hal.complex128: "zungqr"}  # fmt: skip
     sizes |= {f"{name}_buffer_size": 12 for name in letters.values()}
-    names = ("cholesky", "slogdet", "qr", "svd", "svdvals", "eigh", "eigvalsh", "solve")
+    names = ("cholesky", "slogdet", "qr", "svd", "svdvals", "eigh", "eigvalsh", "eig", "eigvals",
+             "solve")  # fmt: skip
     for dtype, columns in letters.items():
         api = Fitting(real, create=3, create_params=4, **sizes)
         for name in names:
@@ -299,7 +300,16 @@ def test_cusolver_takes_the_arguments_of_every_function():
             layouts = [x, Layout(dtype, (3, 5))] if name == "solve" else [x]
             run_linalg(Cusolver(api, types), name, *layouts)
         made = {name for name, _ in api.made}
-        assert {"xgetrf", "xgetrs", "xpotrf", "xgeqrf", "xgesvd", "xsyevd", columns} <= made
+        assert {
+            "xgetrf",
+            "xgetrs",
+            "xpotrf",
+            "xgeqrf",
+            "xgesvd",
+            "xsyevd",
+            "xgeev",
+            columns,
+        } <= made
         solved = api.given("xgetrs")
         assert (solved["n"], solved["nrhs"], solved["lda"], solved["ldb"]) == (3, 5, 3, 3)
         assert solved["data_type_a"] == solved["data_type_b"] == api.given("xpotrf")["compute_type"]

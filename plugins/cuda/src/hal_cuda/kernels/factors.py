@@ -1,68 +1,24 @@
-"""Factors of matrices by cuSOLVER: orthogonal and triangular, singular values, eigenvalues."""
+"""Factors of matrices by cuSOLVER: orthogonal and triangular, singular values."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from hal.dtypes import DType, real_counterpart
 from hal.ops.linalg import failure
 from hal.plugin import Kernel, Layout, Signature
-from hal_cuda.cusolver import UPPER, Cusolver
+from hal_cuda.cusolver import Cusolver
 from hal_cuda.kernels.elementwise import loop
+from hal_cuda.kernels.stacks import copying, stack
 from hal_cuda.kernels.triangle import triangle
-from hal_cuda.launch import Launch
 from hal_cuda.scratch import Scratch
 
 if TYPE_CHECKING:
     from hal_cuda.interface import Driver
 
-__all__ = ["eigh", "eigvalsh", "qr", "svd", "svdvals"]
+__all__ = ["qr", "svd", "svdvals"]
 
-_VALUES, _VECTORS = 0, 1
 _NONE, _SOME, _ALL = (ord(letter) for letter in "NSA")
-
-
-class _Stack(NamedTuple):
-    """A stack of matrices, packed one behind another."""
-
-    dtype: DType
-    matrices: int
-    rows: int
-    columns: int
-
-    @property
-    def step(self) -> int:
-        """The bytes of one matrix."""
-        return self.rows * self.columns * self.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        return self.matrices * self.step
-
-    @property
-    def packed(self) -> Layout:
-        """Rows first, as hal has them."""
-        return Layout(self.dtype, (self.matrices, self.rows, self.columns))
-
-    @property
-    def turned(self) -> Layout:
-        """The same matrices, columns first, as the library has them."""
-        return self.part(self.rows, self.columns)
-
-    def part(self, rows: int, columns: int) -> Layout:
-        """Return the first rows and columns of matrices that lie columns first."""
-        strides = (self.rows * self.columns, 1, self.rows)
-        return Layout(self.dtype, (self.matrices, rows, columns), strides)
-
-
-def _stack(x: Layout) -> _Stack:
-    return _Stack(x.dtype, prod(x.shape[:-2]), *x.shape[-2:])
-
-
-def _copy(driver: Driver, source: Layout, target: Layout, value: str = "v0") -> Launch:
-    return loop(driver, f"r0 = {value};", [source], [target])
 
 
 def _of_nothing(driver: Driver, outputs: Sequence[Layout]) -> Kernel:
@@ -70,7 +26,7 @@ def _of_nothing(driver: Driver, outputs: Sequence[Layout]) -> Kernel:
     launches = []
     for number, out in enumerate(outputs):
         if out.size:
-            square = _stack(out)
+            square = stack(out)
             diagonal = Layout(
                 out.dtype, (square.matrices, square.rows), (square.rows**2, square.rows + 1)
             )
@@ -91,13 +47,13 @@ def qr(driver: Driver, library: Cusolver, signature: Signature) -> Kernel:
     assert x is not None
     if not x.size:
         return _of_nothing(driver, signature.outputs)
-    given = _stack(x)
+    given = stack(x)
     kind, rows, inner = library.kind(x.dtype), given.rows, min(given.rows, given.columns)
     wanted = q.shape[-1]
     work = given._replace(columns=max(given.columns, wanted))
-    gather = _copy(driver, given.packed, work.part(rows, given.columns))
+    gather = copying(driver, given.packed, work.part(rows, given.columns))
     cut = triangle(driver, work.part(*r.shape[-2:]), r, upper=True)
-    scatter = _copy(driver, work.part(rows, wanted), _stack(q).packed)
+    scatter = copying(driver, work.part(rows, wanted), stack(q).packed)
     step = inner * x.dtype.itemsize
 
     def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
@@ -127,12 +83,12 @@ def svd(driver: Driver, library: Cusolver, signature: Signature) -> Kernel:
     assert x is not None
     if not x.size:
         return _of_nothing(driver, [u, Layout(s.dtype, (0,)), vh])
-    given, left, right = (_stack(a) for a in (x, u, vh))
+    given, left, right = (stack(a) for a in (x, u, vh))
     high = given.rows > given.columns
     rows, columns = max(x.shape[-2:]), min(x.shape[-2:])
     kinds = library.kind(x.dtype), library.kind(s.dtype)
-    gather = _copy(driver, given.packed, given.turned if high else given.packed)
-    scatters = [_copy(driver, a.turned, a.packed) for a in (left, right)]
+    gather = copying(driver, given.packed, given.turned if high else given.packed)
+    scatters = [copying(driver, a.turned, a.packed) for a in (left, right)]
     first, second = (left, right) if high else (right, left)
     job = _ALL if signature.attributes["full_matrices"] else _SOME
     step = columns * s.dtype.itemsize
@@ -165,11 +121,11 @@ def svdvals(driver: Driver, library: Cusolver, signature: Signature) -> Kernel:
     assert x is not None
     if not x.size:
         return Kernel(lambda stream, outputs, inputs: None)
-    given = _stack(x)
+    given = stack(x)
     high = given.rows > given.columns
     rows, columns = max(x.shape[-2:]), min(x.shape[-2:])
     kinds = library.kind(x.dtype), library.kind(out.dtype)
-    gather = _copy(driver, given.packed, given.turned if high else given.packed)
+    gather = copying(driver, given.packed, given.turned if high else given.packed)
     step = columns * out.dtype.itemsize
 
     def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
@@ -184,52 +140,5 @@ def svdvals(driver: Driver, library: Cusolver, signature: Signature) -> Kernel:
             ]  # fmt: skip
             statuses = library.each("xgesvd", x.dtype, scratch, calls)
             statuses.check(failure("svdvals", "SVD did not converge"))
-
-    return Kernel(into)
-
-
-def eigh(driver: Driver, library: Cusolver, signature: Signature) -> Kernel:
-    """Return the kernel of ``eigh``."""
-    vectors = _stack(signature.outputs[1])
-    # To the library the matrix is its conjugate, and so are its vectors, which come as columns.
-    value = "v0" if vectors.dtype.kind == "float" else "m_conj(v0)"
-    return _symmetric(
-        driver, library, signature, _copy(driver, vectors.turned, vectors.packed, value)
-    )
-
-
-def eigvalsh(driver: Driver, library: Cusolver, signature: Signature) -> Kernel:
-    """Return the kernel of ``eigvalsh``."""
-    return _symmetric(driver, library, signature, None)
-
-
-def _symmetric(
-    driver: Driver, library: Cusolver, signature: Signature, scatter: Launch | None
-) -> Kernel:
-    x = signature.inputs[0]
-    assert x is not None
-    if not x.size:
-        return Kernel(lambda stream, outputs, inputs: None)
-    given, real = _stack(x), real_counterpart(x.dtype)
-    size, kinds = given.rows, (library.kind(x.dtype), library.kind(real))
-    copy = _copy(driver, given.packed, given.packed)
-    job = _VALUES if scatter is None else _VECTORS
-    step = size * real.itemsize
-    name = "eigvalsh" if scatter is None else "eigh"
-
-    def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
-        with Scratch(driver, stream) as scratch:
-            a = scratch(x.nbytes)
-            copy(stream, a, inputs[0].pointer)
-            # hal reads the lower triangle, which is the upper one of the transpose.
-            calls = [
-                (job, UPPER, size, kinds[0], a + n * given.step, size,
-                 kinds[1], outputs[0].pointer + n * step)
-                for n in range(given.matrices)
-            ]  # fmt: skip
-            statuses = library.each("xsyevd", x.dtype, scratch, calls)
-            if scatter is not None:
-                scatter(stream, outputs[1].pointer, a)
-            statuses.check(failure(name, "Eigenvalues did not converge"))
 
     return Kernel(into)

@@ -17,8 +17,9 @@ from hal.ops import Operator
 from hal.ops.linalg import failure
 from hal.plugin import Kernel, Layout, Signature, broadcast_strides
 from hal_cuda.cusolver import LOWER, TRANSPOSED, UPPER, Cusolver, Statuses
+from hal_cuda.kernels.eigen import eig, eigh, eigvals, eigvalsh
 from hal_cuda.kernels.elementwise import loop
-from hal_cuda.kernels.factors import eigh, eigvalsh, qr, svd, svdvals
+from hal_cuda.kernels.factors import qr, svd, svdvals
 from hal_cuda.kernels.triangle import triangle
 from hal_cuda.launch import Launch
 from hal_cuda.scratch import Scratch
@@ -159,7 +160,9 @@ def _turned(dtype: Any, shape: Sequence[int], strides: Sequence[int]) -> Layout:
 
 _MAKERS: dict[str, Callable[[Driver, Cusolver, Signature], Kernel]] = {
     "cholesky": _cholesky,
+    "eig": eig,
     "eigh": eigh,
+    "eigvals": eigvals,
     "eigvalsh": eigvalsh,
     "qr": qr,
     "slogdet": _slogdet,

@@ -1,4 +1,4 @@
-// A triangle of a matrix, and the determinant that the diagonal of a factorisation gives.
+// A triangle of a matrix, the determinant that the diagonal of a factorisation gives, eigenvectors.
 
 template <class T> struct TriangleArgs {
   T* out;
@@ -40,5 +40,24 @@ template <class T, class R> __device__ void determinant_of(const DeterminantArgs
       a.sign[which] = sign;
       a.size[which] = (R)size;
     }
+  }
+}
+
+// Of two conjugate eigenvalues the first has the positive imaginary part; its vector's real part is
+// in its own column, the imaginary part in the next one's.
+template <class C, class R> struct PairsArgs {
+  C* out;
+  const R* vectors;
+  const C* values;
+  i64 total, n;
+};
+template <class C, class R> __device__ void vectors_of_pairs(const PairsArgs<C, R>& a) {
+  for (i64 i = thread_index(); i < a.total; i += thread_count()) {
+    const i64 column = i % a.n, line = i / a.n, row = line % a.n, matrix = line / a.n;
+    const R side = a.values[matrix * a.n + column].im;
+    const R* own = a.vectors + (matrix * a.n + column) * a.n + row;
+    const R re = side < 0 ? own[-a.n] : own[0];
+    const R im = side > 0 ? own[a.n] : side < 0 ? -own[0] : R(0);
+    a.out[i] = make<R>(re, im);
   }
 }

@@ -122,7 +122,7 @@ def test_every_transform_is_what_the_operator_says(try_samples, library, name, d
 def test_the_axis_in_the_middle_goes_last_and_one_at_an_end_stays(carry_out, library, monkeypatch):
     planned = []
     make = library.plan
-    monkeypatch.setattr(library, "plan", lambda t: planned.append(t) or make(t))
+    monkeypatch.setattr(library, "plan", lambda t, use: planned.append(t) or make(t, use))
     for shape, axis in (((2, 6, 3), 1), ((2, 3, 6), 2), ((6, 2, 3), 0)):
         x = np.ones(shape, np.complex64)
         carry_out("fft", [x], {"axis": axis}, transforms=lambda: library)
@@ -142,12 +142,24 @@ def test_numbers_of_a_spectrum_that_must_be_real_are_taken_as_real(carry_out, li
 
 def test_a_plan_is_made_once_for_what_is_alike_and_destroyed_with_its_last_user(library):
     asked = Transform(hal.complex64, hal.complex64, 8, Rows(8, 1, 8), Rows(8, 1, 8), 3)
-    plan = library.plan(asked)
-    assert library.plan(asked) is plan
+    used = []
+    plan = library.plan(asked, lambda: used.append("the plan's device"))
+    assert library.plan(asked, used.clear) is plan
     assert library.api.made == 1
     del plan
     gc.collect()
     assert not library.api.plans
+    assert used == ["the plan's device"]
+
+
+def test_a_plan_that_cannot_be_destroyed_is_said(library, monkeypatch):
+    def refuse():
+        raise DeviceError("the device is lost")
+
+    asked = Transform(hal.complex64, hal.complex64, 8, Rows(8, 1, 8), Rows(8, 1, 8), 3)
+    plan = library.plan(asked, refuse)
+    with pytest.warns(hal.HalWarning, match="destroy a plan: the device is lost"):
+        del plan
 
 
 def test_a_packed_array_is_asked_for(carry_out, library, monkeypatch):
@@ -170,7 +182,7 @@ def test_what_the_library_refuses_is_an_error_of_hals(library, monkeypatch, said
     monkeypatch.setattr(library.api, "make_plan_many64", refuse)
     asked = Transform(hal.float32, hal.complex64, 8, Rows(8, 1, 8), Rows(5, 1, 5), 1)
     with pytest.raises(kind, match=said):
-        library.plan(asked)
+        library.plan(asked, lambda: None)
 
 
 def test_a_library_that_does_not_load_is_said_and_done_without(monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 import weakref
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from hal import dtypes
@@ -85,12 +86,15 @@ class Cufft:
         self._plans: weakref.WeakValueDictionary[Transform, Plan] = weakref.WeakValueDictionary()
         self._lock = threading.Lock()
 
-    def plan(self, transform: Transform) -> Plan:
-        """Return the plan of a transform, made at its first use."""
+    def plan(self, transform: Transform, use: Callable[[], None]) -> Plan:
+        """Return the plan of a transform, made at its first use.
+
+        ``use()`` makes the device the calling thread's, whichever thread destroys the plan.
+        """
         with self._lock:
             found = self._plans.get(transform)
             if found is None:
-                found = self._plans[transform] = Plan(self.api, transform)
+                found = self._plans[transform] = Plan(self.api, transform, use)
             return found
 
 
@@ -103,7 +107,7 @@ class Plan:
         Bytes of scratch memory that a call needs.
     """
 
-    def __init__(self, api: Any, transform: Transform) -> None:
+    def __init__(self, api: Any, transform: Transform, use: Callable[[], None]) -> None:
         self._api = api
         self._name = transform.kind.lower()
         self._directed = transform.kind in ("C2C", "Z2Z")
@@ -111,7 +115,7 @@ class Plan:
         source, target = transform.source, transform.target
         try:
             self._handle = api.create()
-            finalizer = weakref.finalize(self, api.destroy, self._handle)
+            finalizer = weakref.finalize(self, _destroy, api, use, self._handle)
             finalizer.atexit = False  # The driver may be gone by then.
             api.set_auto_allocation(self._handle, 0)
             self.workspace = int(
@@ -136,6 +140,15 @@ class Plan:
                 getattr(self._api, f"exec_{self._name}")(self._handle, given, out, *direction)
         except Exception as error:
             raise translated(error, "cuFFT refused a transform") from error
+
+
+def _destroy(api: Any, use: Callable[[], None], handle: int) -> None:
+    try:
+        use()
+        api.destroy(handle)
+    # A finaliser has nobody to raise to; on a lost device, say, the plan is gone anyway.
+    except Exception as error:
+        warnings.warn(f"cuFFT could not destroy a plan: {error}", HalWarning, stacklevel=2)
 
 
 def load() -> Cufft | None:

@@ -121,9 +121,9 @@ class GpuDriver:
         return self._once(cusolver.load)
 
     def _once(self, load: Callable[[], _T]) -> _T:
+        self.use()  # Whoever asks for a library goes on to call it.
         with self._lock:
             if load not in self._libraries:
-                self.use()
                 self._libraries[load] = load()
             found: _T = self._libraries[load]
             return found

@@ -60,6 +60,9 @@ class _Paper:
         """Return a library of networks."""
         return SimpleNamespace(build=self._build)
 
+    def use(self) -> None:
+        """Do nothing: there is no device."""
+
     def transforms(self) -> Any:
         """Return a library of Fourier transforms."""
         return SimpleNamespace(plan=self._plan)
@@ -73,7 +76,7 @@ class _Paper:
         self.served = "cuBLASLt"
         return SimpleNamespace()
 
-    def _plan(self, transform: Any) -> Any:
+    def _plan(self, transform: Any, use: Any) -> Any:
         self.served = "cuFFT"
         return SimpleNamespace()
 

@@ -262,7 +262,8 @@ class Fitting:
 )
 def test_cufft_takes_the_arguments_of_every_transform(read, written, name):
     api = Fitting(needs("nvmath.bindings.cufft"), create=5, make_plan_many64=96)
-    plan = Cufft(api).plan(Transform(read, written, 8, Rows(8, 3, 1), Rows(8, 3, 1), 3))
+    asked = Transform(read, written, 8, Rows(8, 3, 1), Rows(8, 3, 1), 3)
+    plan = Cufft(api).plan(asked, lambda: None)
     plan.start(SimpleNamespace(handle=7), 0x9000, 0x100, 0x200, True)
     made = api.given("make_plan_many64")
     assert (made["plan"], made["rank"], made["n"], made["batch"]) == (5, 1, [8], 3)

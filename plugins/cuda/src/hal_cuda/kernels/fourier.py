@@ -32,7 +32,7 @@ def fourier(driver: Driver, op: Operator, signature: Signature) -> Kernel | None
         return Kernel(lambda stream, outputs, inputs: None)
     inverse = op.name == "irfft" or signature.attributes.get("inverse", False)
     work = _Work(driver, signature, inverse)
-    plan = library.plan(work.transform)
+    plan = library.plan(work.transform, driver.use)
 
     def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
         with Scratch(driver, stream) as scratch:

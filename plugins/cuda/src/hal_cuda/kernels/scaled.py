@@ -16,7 +16,9 @@ from hal.ops import Operator
 from hal.plugin import Kernel, Layout, Signature
 from hal_cuda.array import Array, Borrowed
 from hal_cuda.cublaslt import ALIGNMENT, WORKSPACE, Product, describe_scaled
+from hal_cuda.kernels.elementwise import loop
 from hal_cuda.kernels.fused import fused
+from hal_cuda.launch import Launch
 from hal_cuda.scratch import Scratch
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def scaled(driver: Driver, op: Operator, signature: Signature) -> Kernel | None:
         return None
     ways = (_way(driver, signature, scaling) for scaling in (_scaling(driver, signature), ""))
     way = next(filter(None, ways), None)
-    return None if way is None else _kernel(driver, way)
+    return None if way is None else _kernel(driver, signature, way)
 
 
 def _scaling(driver: Driver, signature: Signature) -> str:
@@ -113,37 +115,47 @@ def _rest(
     return fused(driver, Signature(tuple(inputs), (out,), chain))
 
 
-def _kernel(driver: Driver, way: _Way) -> Kernel:
+def _kernel(driver: Driver, signature: Signature, way: _Way) -> Kernel:
+    copies = [_copy(driver, x) for x in (*signature.inputs, None)[:5]]
+    back = _copy(driver, way.result)
+    assert back is not None
+
     def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
         (out,) = outputs
-        x, weight, x_scale, weight_scale, bias = (*inputs, None)[:5]
+        given = (*inputs, None)[:5]
         with Scratch(driver, stream) as scratch:
+            x, weight, x_scale, weight_scale, bias = (
+                _aligned(scratch, array, copy) for array, copy in zip(given, copies, strict=True)
+            )
             there = out.dtype is way.result.dtype and out.pointer % ALIGNMENT == 0
             made = out if there else _array(scratch(way.result.nbytes), way.result)
-            given = [x, weight, bias if way.biased else None]
-            pointers = [made.pointer, *[_aligned(scratch, a) for a in given]]
-            scales = [_aligned(scratch, a) for a in (x_scale, weight_scale)] if way.scaled else []
+            pointers = made.pointer, x, weight, bias if way.biased else 0
+            scales = (x_scale, weight_scale) if way.scaled else ()
             workspace = driver.workspace(stream, WORKSPACE)
             way.product.start(stream, workspace, pointers, 1, scales)
-            left = [] if way.scaled else [x_scale, weight_scale]
-            left += [] if bias is None or way.biased else [bias]
+            left = [] if way.scaled else list(given[2:4])
+            left += [] if bias == 0 or way.biased else [given[4]]
             if way.rest is not None:
                 way.rest.into(stream, outputs, [made, *left])
             elif not there:
-                nbytes = way.result.nbytes
-                driver.copy_peer(out.pointer, driver, made.pointer, nbytes, stream)
+                back(stream, out.pointer, made.pointer)
 
     return Kernel(into)
 
 
-def _aligned(scratch: Scratch, array: Any) -> int:
+def _copy(driver: Driver, x: Layout | None) -> Launch | None:
+    return None if x is None else loop(driver, "r0 = v0;", [x], [x])
+
+
+def _aligned(scratch: Scratch, array: Any, copy: Launch | None) -> int:
     """Return the address of an array, or of a copy where tensor cores do not take it."""
-    if array is None or array.pointer % ALIGNMENT == 0:
-        return 0 if array is None else int(array.pointer)
-    driver, nbytes = scratch.driver, prod(array.shape) * array.dtype.itemsize
-    copy = scratch(nbytes)
-    driver.copy_peer(copy, driver, array.pointer, nbytes, scratch.stream)
-    return copy
+    if copy is None:
+        return 0
+    if array.pointer % ALIGNMENT == 0:
+        return int(array.pointer)
+    made = scratch(prod(array.shape) * array.dtype.itemsize)
+    copy(scratch.stream, made, array.pointer)
+    return made
 
 
 def _array(address: int, layout: Layout) -> Array:

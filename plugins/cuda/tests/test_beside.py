@@ -9,7 +9,7 @@ import pytest
 
 import hal
 
-FACTORISED = ("cholesky", "slogdet", "eig", "eigh", "svd", "qr")
+FACTORISED = ("cholesky", "inv", "slogdet", "eig", "eigh", "svd", "qr")
 
 
 def calls(dtype):

@@ -24,7 +24,8 @@ NUMPY = {0: np.float32, 1: np.float64, 4: np.complex64, 5: np.complex128}
 REAL = {0: 0, 1: 1, 4: 0, 5: 1}
 PRECISE = (hal.float32, hal.float64, hal.complex64, hal.complex128)
 NAMES = (
-    "cholesky", "slogdet", "solve", "qr", "svd", "svdvals", "eig", "eigvals", "eigh", "eigvalsh",
+    "cholesky", "slogdet", "solve", "inv", "qr", "svd", "svdvals", "eig", "eigvals", "eigh",
+    "eigvalsh",
 )  # fmt: skip
 
 
@@ -252,6 +253,7 @@ def test_each_matrix_is_factorised_once_whatever_it_is_solved_for(carry_out, api
     [
         ("solve", [np.ones((2, 2)), np.ones(2)], "solve: Singular matrix"),
         ("solve", [np.stack([np.eye(2), np.ones((2, 2))]), np.ones((2, 0))], "Singular matrix"),
+        ("inv", [np.stack([np.eye(2), np.ones((2, 2))])], "inv: Singular matrix; use pinv"),
         ("cholesky", [np.stack([np.eye(2), -np.eye(2)])], "cholesky: Matrix is not positive"),
     ],
 )

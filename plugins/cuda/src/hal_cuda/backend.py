@@ -51,7 +51,7 @@ class CudaBackend(Backend):
     def offers(self, architecture: str, op: Operator, signature: Signature) -> Offer | None:
         """Return whether GPUs of an architecture have a kernel; no GPU or library is needed.
 
-        It takes cuBLASLt and cuDNN to be there, and to take what the plugin would ask of them.
+        It takes the vendor's libraries to be there, and to take what the plugin would ask of them.
         """
         return offer(architecture, op, signature)
 

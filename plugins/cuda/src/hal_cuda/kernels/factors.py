@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hal.ops.linalg import failure
 from hal.plugin import Kernel, Layout, Signature
 from hal_cuda.cusolver import Cusolver
-from hal_cuda.kernels.elementwise import loop
-from hal_cuda.kernels.stacks import copying, stack
+from hal_cuda.kernels.stacks import copying, identity, stack
 from hal_cuda.kernels.triangle import triangle
 from hal_cuda.scratch import Scratch
 
@@ -23,20 +22,12 @@ _NONE, _SOME, _ALL = (ord(letter) for letter in "NSA")
 
 def _of_nothing(driver: Driver, outputs: Sequence[Layout]) -> Kernel:
     """Return the kernel for matrices without elements: what has elements is an identity."""
-    launches = []
-    for number, out in enumerate(outputs):
-        if out.size:
-            square = stack(out)
-            diagonal = Layout(
-                out.dtype, (square.matrices, square.rows), (square.rows**2, square.rows + 1)
-            )
-            for value, written in ((0, square.packed), (1, diagonal)):
-                text = f"r0 = narrow<decltype(r0 + r0)>({value});"
-                launches.append((number, loop(driver, text, [], [written])))
+    made = [(n, identity(driver, stack(out))) for n, out in enumerate(outputs) if out.size]
 
     def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
-        for number, launch in launches:
-            launch(stream, outputs[number].pointer)
+        for number, launches in made:
+            for launch in launches:
+                launch(stream, outputs[number].pointer)
 
     return Kernel(into)
 

@@ -20,6 +20,7 @@ from hal_cuda.cusolver import LOWER, TRANSPOSED, UPPER, Cusolver, Statuses
 from hal_cuda.kernels.eigen import eig, eigh, eigvals, eigvalsh
 from hal_cuda.kernels.elementwise import loop
 from hal_cuda.kernels.factors import qr, svd, svdvals
+from hal_cuda.kernels.stacks import copying, identity, stack
 from hal_cuda.kernels.triangle import triangle
 from hal_cuda.launch import Launch
 from hal_cuda.scratch import Scratch
@@ -151,6 +152,34 @@ def _solve(driver: Driver, library: Cusolver, signature: Signature) -> Kernel:
     return Kernel(into)
 
 
+def _inv(driver: Driver, library: Cusolver, signature: Signature) -> Kernel:
+    (a,) = signature.inputs
+    assert a is not None
+    size, kind = a.shape[-1], library.kind(a.dtype)
+    factors, matrices = _Factors(driver, library, a), stack(a)
+    sides, scatter = identity(driver, matrices), copying(driver, matrices.turned, matrices.packed)
+
+    def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
+        if not a.size:
+            return
+        with Scratch(driver, stream) as scratch:
+            made, pivots, statuses = factors.make(scratch, inputs[0].pointer)
+            x = scratch(a.nbytes)
+            for launch in sides:
+                launch(stream, x)
+            calls = [
+                (TRANSPOSED, size, size, kind, made + n * factors.step, size,
+                 pivots + n * factors.row, kind, x + n * factors.step, size)
+                for n in range(matrices.matrices)
+            ]  # fmt: skip
+            solved = library.solve(scratch, calls)
+            scatter(stream, outputs[0].pointer, x)
+            solved.check()
+            statuses.check(failure("inv", "Singular matrix"))
+
+    return Kernel(into)
+
+
 def _turned(dtype: Any, shape: Sequence[int], strides: Sequence[int]) -> Layout:
     """Return matrices with their rows as columns."""
     *batch, rows, columns = shape
@@ -164,6 +193,7 @@ _MAKERS: dict[str, Callable[[Driver, Cusolver, Signature], Kernel]] = {
     "eigh": eigh,
     "eigvals": eigvals,
     "eigvalsh": eigvalsh,
+    "inv": _inv,
     "qr": qr,
     "slogdet": _slogdet,
     "solve": _solve,

@@ -13,7 +13,7 @@ from hal_cuda.launch import Launch
 if TYPE_CHECKING:
     from hal_cuda.interface import Driver
 
-__all__ = ["Stack", "copying", "stack"]
+__all__ = ["Stack", "copying", "identity", "stack"]
 
 
 class Stack(NamedTuple):
@@ -58,3 +58,14 @@ def stack(x: Layout) -> Stack:
 def copying(driver: Driver, source: Layout, target: Layout, value: str = "v0") -> Launch:
     """Return the launch that copies from one layout to another; pointers are target, source."""
     return loop(driver, f"r0 = {value};", [source], [target])
+
+
+def identity(driver: Driver, square: Stack) -> tuple[Launch, Launch]:
+    """Return the launches that make each matrix an identity, one behind the other."""
+    size = square.rows
+    diagonal = Layout(square.dtype, (square.matrices, size), (size * size, size + 1))
+    zero, one = (
+        loop(driver, f"r0 = narrow<decltype(r0 + r0)>({value});", [], [written])
+        for value, written in ((0, square.packed), (1, diagonal))
+    )
+    return zero, one

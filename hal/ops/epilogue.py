@@ -1,7 +1,8 @@
 """A layer and the chain of elementwise operators behind it as one operator.
 
-A program's fusion asks a device for it: ``convolution_fused`` is ``convolution`` and a chain. The
-chain's first input is the layer's result, its others follow the layer's own; see ``fused``.
+A program's fusion asks a device for it: ``convolution_fused`` is ``convolution`` and a chain, as
+is ``convolution_transpose_fused``. The chain's first input is the layer's result, its others follow
+the layer's own; see ``fused``.
 """
 
 from __future__ import annotations
@@ -59,3 +60,4 @@ def _define(layer: str) -> None:
 
 
 _define("convolution")
+_define("convolution_transpose")

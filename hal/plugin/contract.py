@@ -51,10 +51,10 @@ class Runtime(ABC):
     channels_last: bool = False
     """True when convolution and pooling are quickest on arrays whose channels lie last in memory.
 
-    Compiled programs then lay images out so: the kernels for ``convolution``,
-    ``convolution_fused``, ``convolution_transpose``, ``max_pool``, ``average_pool`` and elementwise
-    operators get inputs, and write results, whose strides are those of (batch, spatial...,
-    channels); or there is no kernel for such a signature.
+    Compiled programs then lay images out so: the kernels for ``convolution`` and
+    ``convolution_transpose``, alone and ``_fused``, for ``max_pool``, ``average_pool`` and
+    elementwise operators get inputs, and write results, whose strides are those of (batch,
+    spatial..., channels); or there is no kernel for such a signature.
     """
 
     writes_strided: bool = False

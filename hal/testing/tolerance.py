@@ -54,7 +54,8 @@ _LINEAR = frozenset(
     {
         "sum", "mean", "fused_reduction", "cumulative_sum", "matmul", "linear", "linear_fused",
         "scaled_linear",
-        "convolution", "convolution_fused", "convolution_transpose", "average_pool",
+        "convolution", "convolution_fused", "convolution_transpose", "convolution_transpose_fused",
+        "average_pool",
         "adaptive_average_pool",
     }
 )  # fmt: skip

@@ -55,6 +55,11 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
         [IMAGE, _normal(4, 3, 3, 2), _normal(6)],
         {"groups": 2, "stride": (2, 3), "padding": ((1, 0), (2, 1)), "output_padding": 1},
     ),
+    (
+        "convolution_transpose_fused",
+        [IMAGE, _normal(4, 3, 3, 2), _normal(6)],
+        {"groups": 2, "steps": (("relu", (0,), ()), ("square", (1,), ())), "results": (2,)},
+    ),
     ("max_pool", [IMAGE], {"window": 3, "stride": 2, "padding": 1, "ceil_mode": True}),
     ("lp_pool", [X], {"window": 2}),
     ("average_pool", [IMAGE], {"window": 2}),

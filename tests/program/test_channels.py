@@ -118,6 +118,20 @@ def test_a_residual_is_added_where_a_convolution_stores_its_result(preferring):
     assert names(calls) == ["convolution_fused", "convolution_fused", "mean"]
 
 
+def test_an_activation_is_done_where_a_transposed_convolution_stores_its_result(preferring):
+    weight = random(4, 8, 4, 4, seed=3)
+
+    def change(program, device):
+        return fuse_epilogues(lay_channels_last(program, device), device)
+
+    calls = through(
+        change,
+        lambda x: [hal.nn.silu(hal.nn.conv_transpose2d(x, weight, stride=2, padding=1)).mean()],
+        X,
+    )
+    assert names(calls) == ["convolution_transpose_fused", "mean"]
+
+
 def test_chains_of_other_images_are_not_read_across_the_memory(preferring):
     calls = through(
         lay_channels_last, lambda x, y: [(conv(x, W1) + y).sum()], X, random(2, 8, 6, 6)

@@ -13,7 +13,9 @@ from hal.program.passes.uses import single_writes, whole
 
 __all__ = ["lay_channels_last"]
 
-_CONVOLUTIONS = ("convolution", "convolution_fused", "convolution_transpose")
+_CONVOLUTIONS = (
+    "convolution", "convolution_fused", "convolution_transpose", "convolution_transpose_fused",
+)  # fmt: skip
 _POOLINGS = ("max_pool", "average_pool")
 _COPY = operators["copy"]
 

@@ -13,7 +13,8 @@ from hal.program.passes.uses import readers, single_writes, stable
 __all__ = ["fuse_epilogues"]
 
 _FUSED = operators["fused"]
-_JOINED = {operators[name]: operators[f"{name}_fused"] for name in ("linear", "convolution")}
+_LAYERS = ("linear", "convolution", "convolution_transpose")
+_JOINED = {operators[name]: operators[f"{name}_fused"] for name in _LAYERS}
 
 
 def fuse_epilogues(program: Program, device: Device) -> Program:

@@ -131,3 +131,19 @@ def convolution_fused(op: Operator, dtype: DType) -> Iterator[Sample]:
     small = Input((2, 4, 7, 8)), Input((4, 2, 3, 3), unit), Input((4,))
     options = {"groups": 2, "stride": 2, "padding": 1, "steps": _BEHIND_IMAGES[0][1]}
     yield Sample(small, {**options, "results": (1,)}, "relu")
+
+
+@sampler("convolution_transpose_fused")
+def convolution_transpose_fused(op: Operator, dtype: DType) -> Iterator[Sample]:
+    """Yield transposed convolutions with and without bias, followed by a chain."""
+    if dtype.kind != "float":
+        return
+    given = Input((2, 3, 5, 6)), Input((3, 4, 3, 3), unit)
+    for others, steps, results in _BEHIND_IMAGES:
+        names = " ".join(step[0] for step in steps)
+        attributes = {"steps": steps, "results": results, "padding": 1}
+        behind = [Input(shape) for shape in others]
+        yield Sample((*given, None, *behind), attributes, names)
+        yield Sample((*given, Input((4,)), *behind), attributes, names, layouts=True)
+    options = {"stride": 2, "output_padding": 1, "steps": _BEHIND_IMAGES[0][1], "results": (1,)}
+    yield Sample((*given, Input((4,))), options, "relu")

@@ -136,6 +136,15 @@ def test_a_chain_behind_is_done_on_the_way(chain, kernel):
     )
 
 
+@pytest.mark.parametrize("chain", CHAINS)
+def test_a_chain_behind_a_transposed_convolution_is_done_on_the_way(chain):
+    others, steps, results = CHAINS[chain]
+    compared(
+        "convolution_transpose_fused", [(2, 16, 9, 7), (16, 32, 3, 3), (32,), *others],
+        channels_last, padding=1, steps=steps, results=results,
+    )  # fmt: skip
+
+
 def test_what_is_not_packed_or_not_float32_has_none():
     op = operators["convolution"]
     weight = Layout(float32, (8, 4, 3, 3))

@@ -21,7 +21,8 @@ __all__ = ["find_half", "is_native"]
 
 _WIDENED = (
     "matmul", "linear", "linear_fused", "convolution", "convolution_fused",
-    "convolution_transpose", "attention", "softmax", "log_softmax", "layer_norm", "rms_norm",
+    "convolution_transpose", "convolution_transpose_fused", "attention", "softmax", "log_softmax",
+    "layer_norm", "rms_norm",
 )  # fmt: skip
 """Operators whose references calculate half precision in float32; a chain behind does so too."""
 _FUSED = operators["fused"]

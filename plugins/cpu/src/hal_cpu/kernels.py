@@ -104,7 +104,9 @@ UFUNCS: dict[str, np.ufunc] = {
     "matmul": np.matmul,
 }
 
-_CONVOLUTIONS = ("convolution", "convolution_fused", "convolution_transpose")
+_CONVOLUTIONS = (
+    "convolution", "convolution_fused", "convolution_transpose", "convolution_transpose_fused",
+)  # fmt: skip
 _PRODUCTS = ("matmul", "linear", "linear_fused")
 
 # Kinds of NumPy dtypes for which NumPy's function has other special values than hal's operator.
@@ -123,7 +125,7 @@ def find_kernel(op: Operator, signature: Signature) -> Kernel | None:
         return found or find_half(op, signature, find_kernel) or otherwise
     if op.name in _CONVOLUTIONS:
         found = find_convolution(op, signature)
-        plain = signature.outputs[0].contiguous and op.name != "convolution_fused"
+        plain = signature.outputs[0].contiguous and not op.name.endswith("_fused")
         found = found or find_half(op, signature, find_kernel)
         return found or (_find_other(op, signature) if plain else None)
     half = find_half(op, signature, find_kernel)

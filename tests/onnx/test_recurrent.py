@@ -1,4 +1,4 @@
-"""Recurrent layers of models: as one operator a direction, or step by step."""
+"""Recurrent layers of models: as one operator a direction, or step by step, and written again."""
 
 from __future__ import annotations
 
@@ -95,3 +95,15 @@ def test_what_the_operators_lack_is_done_step_by_step(kind, attributes):
         hal.onnx.load(given, "cpu:0")(**feeds).values(), theirs(given, feeds), strict=True
     ):
         np.testing.assert_allclose(found.numpy(), value, atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", sorted(GATES))
+def test_a_layer_is_written_as_one_node(kind):
+    given, feeds = model(kind, states=True)
+    session = hal.onnx.load(given, "cpu:0")
+    written = hal.onnx.export(lambda x: session(x=x), [hal.asarray(feeds["x"], device="cpu:0")])
+    assert [n.op_type for n in written.graph.node].count(kind) == 1
+    assert len(written.graph.node) < 20
+    again = theirs(written, {"input_0": feeds["x"]})
+    for found, value in zip(again, theirs(given, feeds), strict=True):
+        np.testing.assert_allclose(found, value, atol=2e-6)

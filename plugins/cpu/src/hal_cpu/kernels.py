@@ -19,6 +19,7 @@ from hal_cpu.layers import Run, erf, find_layer
 from hal_cpu.moves import find_move
 from hal_cpu.pools import find_pool
 from hal_cpu.products import find_product, wants_packed
+from hal_cpu.recurrent import find_recurrent
 from hal_cpu.writers import Write, find_writer
 
 __all__ = ["find_kernel"]
@@ -28,9 +29,7 @@ _HOLDS_GIL = 500
 
 # Without a loop of their own these are better written out: of a layer with quantised weights, a
 # program then calculates the weights once.
-_WRITTEN_OUT = (
-    "fused", "fused_reduction", "quantized_linear", "scaled_linear", "rnn", "gru", "lstm",
-)  # fmt: skip
+_WRITTEN_OUT = ("fused", "fused_reduction", "quantized_linear", "scaled_linear")
 
 # NumPy reports overflow, division by zero and the like as warnings; a device does not. Calling
 # through a context in which they are off is ten times quicker than numpy.errstate. One context
@@ -128,6 +127,8 @@ def find_kernel(op: Operator, signature: Signature) -> Kernel | None:
         plain = signature.outputs[0].contiguous and not op.name.endswith("_fused")
         found = found or find_half(op, signature, find_kernel)
         return found or (_find_other(op, signature) if plain else None)
+    if op.family == "recurrent":
+        return find_recurrent(op, signature)
     half = find_half(op, signature, find_kernel)
     return half or find_pool(op, signature) or _find_other(op, signature)
 

@@ -14,7 +14,7 @@ from hal_cpu.dnn.library import library, openmp
 
 __all__ = ["symbols", "with_team"]
 
-_NAMES = ("GOMP_parallel", "omp_get_num_threads", "omp_get_thread_num")
+_NAMES = ("GOMP_barrier", "GOMP_parallel", "omp_get_num_threads", "omp_get_thread_num")
 
 
 @cache

@@ -2,10 +2,12 @@
 
 from hal_cpu.jit.attention import Geometry, attention_code
 from hal_cpu.jit.concat import concat_code
-from hal_cpu.jit.engine import Loop, compile_loop
+from hal_cpu.jit.engine import Loop, compile_loop, vector_lanes
 from hal_cpu.jit.few import FewRows, few_rows
+from hal_cpu.jit.gates import Recurrence
 from hal_cpu.jit.kernels import address, find_loop, loop_kernel
 from hal_cpu.jit.pools import pool_code
+from hal_cpu.jit.recurrent import recurrent_code
 from hal_cpu.jit.reductions import find_reduction
 from hal_cpu.jit.rows import scores_code
 from hal_cpu.jit.scalar import HALVES, NotVectorised
@@ -17,6 +19,7 @@ __all__ = [
     "Geometry",
     "Loop",
     "NotVectorised",
+    "Recurrence",
     "Tiles",
     "address",
     "attention_code",
@@ -28,6 +31,8 @@ __all__ = [
     "gather_code",
     "loop_kernel",
     "pool_code",
+    "recurrent_code",
     "scatter_code",
     "scores_code",
+    "vector_lanes",
 ]

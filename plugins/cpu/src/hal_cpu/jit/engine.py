@@ -20,7 +20,7 @@ from hal_cpu.jit.loader import NotLoadable, load_object
 from hal_cpu.team import symbols, with_team
 from hal_cpu.threads import share, thread_count
 
-__all__ = ["Loop", "cache_directory", "compile_loop"]
+__all__ = ["Loop", "cache_directory", "compile_loop", "vector_lanes"]
 
 # Of a kept file: the checksum of all that follows, and how long the key is that comes first.
 _HEAD = struct.Struct("<IQ")
@@ -129,6 +129,12 @@ def cache_directory() -> Path:
         return Path(chosen) / "cpu"
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "hal" / "cpu"
+
+
+@cache
+def vector_lanes() -> int:
+    """Return how many float32 numbers are in a vector, for code that is written in vectors."""
+    return 16 if "avx512f" in _processor() else 8
 
 
 @cache

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CONTRACT_VERSION", "Backend", "Runtime"]
 
-CONTRACT_VERSION = (1, 1)
+CONTRACT_VERSION = (1, 2)
 """Major and minor version of this contract; a plugin of another major version is not loaded."""
 
 
@@ -148,6 +148,15 @@ class Runtime(ABC):
             ``run(stream, outputs, inputs)`` enqueues the program: it reads the input arrays, whose
             layouts are the program's, and writes the output arrays, which are contiguous unless
             they lie in an input's buffer. It may be called from any thread.
+        """
+        return None
+
+    def join(self, steps: Sequence[Callable[..., None]]) -> Callable[..., None] | None:
+        """Return one function for several that :meth:`Kernel.place` returned, if that is quicker.
+
+        It does what they do, in their order, and is called as they are, without any arrays. A
+        program asks for those that follow one another, and keeps calling them one by one where
+        each counts, as in a profile.
         """
         return None
 

@@ -20,6 +20,7 @@ from hal.plans import counter, failure
 from hal.plugin import Array, Call, Kernel, Layout, Program, Runtime, extent
 from hal.program.asking import find_kernel, signature_key
 from hal.program.constants import Constants
+from hal.program.frame import Frame, Step
 from hal.program.memory import MemoryPlan, plan_memory
 from hal.program.recording import worth_recording
 from hal.recorder import Recorder, current_recorder
@@ -28,36 +29,6 @@ from hal.storage import Storage, Value
 from hal.stream import Stream
 
 __all__ = ["Executable"]
-
-Step = tuple[Callable[..., None], list[Any], list[Any]]
-
-
-class _Frame:
-    """One block of memory for a program's own buffers, with the calls bound to it.
-
-    Attributes
-    ----------
-    steps : list
-        ``(into, outputs, inputs)`` for each call.
-    holes : list
-        ``(array, arguments, position)``: where an array that changes from run to run has to go.
-    replay : callable or None
-        Once the calls were captured: runs the recording on given inputs and results.
-    """
-
-    __slots__ = ("holes", "memory", "replay", "runs", "steps")
-
-    def __init__(self, memory: Storage | None) -> None:
-        self.memory = memory
-        self.steps: list[Step] = []
-        self.holes: list[tuple[Array, list[Any], int]] = []
-        self.runs = 0
-        self.replay: Callable[..., None] | None = None
-
-    def fill(self, found: Callable[[Array], Any] | None) -> None:
-        """Put arrays into the holes, or take them out again."""
-        for array, arguments, place in self.holes:
-            arguments[place] = None if found is None else found(array)
 
 
 class Executable:
@@ -98,7 +69,7 @@ class Executable:
             and not self._whole
             and worth_recording(program)
         )
-        self._free: dict[Stream | None, list[_Frame]] = {}
+        self._free: dict[Stream | None, list[Frame]] = {}
         self._lock = threading.Lock()
         self._preparing = threading.Lock()
 
@@ -142,8 +113,12 @@ class Executable:
                 frame.replay(inputs, results, stream)
             else:
                 frame.fill(lambda array: self._value(array, inputs, results)._array)
-                steps = frame.steps if recorder is None else self._watched(frame, recorder, stream)
-                self._enqueue(steps, stream)
+                if recorder is not None:
+                    self._enqueue(self._watched(frame, recorder, stream), stream)
+                elif os.environ.get("HAL_SYNC") == "1":
+                    self._enqueue(frame.steps, stream, wait=True)
+                else:
+                    self._enqueue(frame.joined, stream, frame.first)
         finally:
             frame.runs += 1
             if frame.replay is None:
@@ -151,19 +126,25 @@ class Executable:
             with self._lock:
                 frames.append(frame)
 
-    def _enqueue(self, steps: list[Step], stream: Stream) -> None:
+    def _enqueue(
+        self,
+        steps: list[Step],
+        stream: Stream,
+        first: Sequence[int] | None = None,
+        wait: bool = False,
+    ) -> None:
         handle = stream.handle
-        every_call = os.environ.get("HAL_SYNC") == "1"
         position = 0
         try:
             for position, (into, outs, ins) in enumerate(steps):  # noqa: B007
                 into(handle, outs, ins)
-                if every_call:
+                if wait:
                     stream.synchronize()
         except Exception as error:
-            raise failure(self._calls[position].op, self.device, error) from error
+            number = position if first is None else first[position]
+            raise failure(self._calls[number].op, self.device, error) from error
 
-    def _watched(self, frame: _Frame, recorder: Recorder, stream: Stream) -> list[Step]:
+    def _watched(self, frame: Frame, recorder: Recorder, stream: Stream) -> list[Step]:
         """Return a frame's steps, each telling a profile what it does."""
         steps = []
         for call, (into, outs, ins) in zip(self._calls, frame.steps, strict=True):
@@ -175,7 +156,7 @@ class Executable:
             steps.append((watched, outs, ins))
         return steps
 
-    def _capture(self, frame: _Frame, stream: Stream) -> Callable[..., None] | None:
+    def _capture(self, frame: Frame, stream: Stream) -> Callable[..., None] | None:
         """Record a frame's calls on arrays of its own; None where the device does not want to."""
         inputs = [self._allocate(x, stream) for x in self.program.inputs]
         results = {b: self._allocate(array, stream) for b, array in self._results.items()}
@@ -294,14 +275,14 @@ class Executable:
         layout = array.layout
         return self.device.runtime.view(buffer, layout.dtype, layout.shape, layout.strides, start)
 
-    def _bind(self, stream: Stream) -> _Frame:
+    def _bind(self, stream: Stream) -> Frame:
         """Return a new frame: memory for the program's buffers, and arrays in it."""
         device, plan = self.device, self.plan
         memory = None
         if plan.nbytes:
             buffer = device.runtime.allocate(plan.nbytes, stream.handle)
             memory = Storage(device, buffer, plan.nbytes, stream)
-        frame = _Frame(memory)
+        frame = Frame(memory)
 
         def placed(array: Array | None, arguments: list[Any]) -> None:
             arguments.append(None)
@@ -320,6 +301,7 @@ class Executable:
             arguments[-1] = self._view(found, array, start)
 
         self._find_kernels()
+        own: list[bool] = []
         for call, kernel in zip(self._calls, self._kernels, strict=True):
             outs: list[Any] = []
             ins: list[Any] = []
@@ -332,7 +314,9 @@ class Executable:
             into = None
             if kernel.place is not None and len(frame.holes) == holes:
                 into = kernel.place(outs, ins)
+            own.append(into is not None)
             frame.steps.append((into or kernel.into, outs, ins))
+        frame.join(own, device.runtime)
         return frame
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -59,12 +60,15 @@ def _whole(signature: Signature, rows: int) -> Kernel | None:
     size = thread_count() * rows * shape[-1]
     compiled: list[Loop] = []
 
-    def run(arrays: Sequence[int], masks: Sequence[int]) -> None:
+    def code(masks: int) -> Loop:
         # Compiled when first used: many kernels are asked for and never run.
         if not compiled:
-            compiled.append(compile_loop(attention_code(geometry), 5 + len(masks)))
+            compiled.append(compile_loop(attention_code(geometry), 5 + masks))
+        return compiled[0]
+
+    def run(arrays: Sequence[int], masks: Sequence[int]) -> None:
         with scratch(size) as place:
-            compiled[0].on(blocks, 0, [*arrays, place, *masks], large)()
+            code(len(masks)).on(blocks, 0, [*arrays, place, *masks], large)()
 
     def into(stream: Any, outs: Sequence[Any], ins: Sequence[Any]) -> None:
         # An array that is made here lives until the work is done.
@@ -75,10 +79,18 @@ def _whole(signature: Signature, rows: int) -> Kernel | None:
         masks = [x for x in ins[3:] if x is not None]
         if any(x.dtype == np.bool_ or not x.flags.c_contiguous for x in masks):
             return None  # made into numbers at every run
-        pointers = [address(x) for x in (*outs, *ins[:3])], [address(x) for x in masks]
-        return lambda stream, outs, ins: run(*pointers)
+        before, behind = ([address(x) for x in xs] for xs in ((*outs, *ins[:3]), masks))
+        memory = _common(size)
+        given = [*before, address(memory), *behind]
+        return code(len(masks)).placed(blocks, 0, given, large, held=memory, alone=True)
 
     return Kernel(into, place=place)
+
+
+@cache
+def _common(size: int) -> Any:
+    """Return scratch memory for so many float32 numbers that one piece of work at a time uses."""
+    return np.empty(size, np.float32)
 
 
 def _by_block(signature: Signature, rows: int) -> Kernel:

@@ -120,8 +120,7 @@ def _kernel(
                 return None
             rest = [address(inputs[n]) for n in others]
             where = [address(inputs[0]), kept.address, address(outputs[0]), *rest]
-            once = plan.convolution.placed(*where)
-            return lambda stream, outputs, inputs, held=kept: once()
+            return plan.convolution.placed(*where, held=kept)
 
         return Kernel(prepared, place=place, released=(1,))
 

@@ -82,20 +82,21 @@ def _few(signature: Signature) -> Kernel | None:
     except NotVectorised:
         return None
 
-    def on(outputs: Sequence[Any], inputs: Sequence[Any], scratch: Any) -> Callable[[], None]:
-        code = compile_loop(made.code, made.arrays, made.finish)
+    def pointers(outputs: Sequence[Any], inputs: Sequence[Any], scratch: Any) -> list[int]:
         arrays = [outputs[0], inputs[0], inputs[1], scratch]
         arrays += [given for given in inputs[2:] if given is not None]
-        return code.on(made.extent, 0, [address(array) for array in arrays], large)
+        return [address(array) for array in arrays]
 
     def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
         scratch = np.empty(made.scratch, np.float32)
-        on(outputs, inputs, scratch)()
+        code = compile_loop(made.code, made.arrays, made.finish)
+        code.on(made.extent, 0, pointers(outputs, inputs, scratch), large)()
 
     def place(outputs: Sequence[Any], inputs: Sequence[Any]) -> Callable[..., None]:
         scratch = np.empty(made.scratch, np.float32)
-        run = on(outputs, inputs, scratch)
-        return lambda stream, outputs, inputs, held=scratch: run()
+        code = compile_loop(made.code, made.arrays, made.finish)
+        own = pointers(outputs, inputs, scratch)
+        return code.placed(made.extent, 0, own, large, held=scratch)
 
     return Kernel(into, place=place)
 
@@ -227,9 +228,8 @@ def _kernel(
         made().run(*addresses(outputs, inputs))
 
     def place(outputs: Sequence[Any], inputs: Sequence[Any]) -> Callable[..., None]:
-        run = made().placed(*addresses(outputs, inputs))
-        # What finds the weights is held as well: it keeps those that were packed.
-        return lambda stream, outputs, inputs, held=weights: run()
+        # What finds the weights keeps those that were packed.
+        return made().placed(*addresses(outputs, inputs), held=weights)
 
     return Kernel(into, prepare=prepare, place=place, released=released)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from hal.plugin import Kernel, MemoryStats, Runtime, Signature
 from hal_cpu.dnn import library
 from hal_cpu.kernels import find_kernel
 from hal_cpu.pool import ALIGNMENT, host_pool
+from hal_cpu.series import join
 from hal_cpu.threads import limit_blas
 
 __all__ = ["CpuRuntime"]
@@ -83,3 +85,7 @@ class CpuRuntime(Runtime):
     def kernel(self, op: Operator, signature: Signature) -> Kernel | None:
         """Return a NumPy function for the operator, at the least its reference."""
         return find_kernel(op, signature)
+
+    def join(self, steps: Sequence[Callable[..., None]]) -> Callable[..., None] | None:
+        """Return what does several steps in one call from Python."""
+        return join(steps)

@@ -1,7 +1,7 @@
 """oneDNN, the CPU vendors' library of kernels, through its C interface."""
 
 from hal_cpu.dnn.convolution import Window, convolution
-from hal_cpu.dnn.library import library, version
+from hal_cpu.dnn.library import failed, library, version
 from hal_cpu.dnn.primitive import (
     BINARY,
     DTYPES,
@@ -12,6 +12,7 @@ from hal_cpu.dnn.primitive import (
     matmul,
     packed,
     reorder,
+    scratch_memory,
 )
 from hal_cpu.dnn.turn import together
 
@@ -24,10 +25,12 @@ __all__ = [
     "Window",
     "convolution",
     "describe",
+    "failed",
     "library",
     "matmul",
     "packed",
     "reorder",
+    "scratch_memory",
     "together",
     "version",
 ]

@@ -18,7 +18,7 @@ from typing import Any
 from hal.errors import DeviceError
 from hal_cpu.threads import thread_count
 
-__all__ = ["Argument", "engine", "library", "one_thread", "openmp", "stream", "version"]
+__all__ = ["Argument", "engine", "failed", "library", "one_thread", "openmp", "stream", "version"]
 
 _DISTRIBUTION = "onednn-cpu-gomp"
 _MAJOR = 3
@@ -165,11 +165,16 @@ def one_thread() -> Iterator[None]:
 def _checked(name: str) -> Any:
     def check(code: int, function: Any, arguments: Any) -> int:
         if code:
-            text = _STATUS.get(code, "unknown status")
-            raise DeviceError(f"oneDNN's {name} failed", code=code, text=text)
+            raise failed(name, code)
         return code
 
     return check
+
+
+def failed(name: str, code: int) -> DeviceError:
+    """Return the error that says what a function's status means."""
+    text = _STATUS.get(code, "unknown status")
+    return DeviceError(f"oneDNN's {name} failed", code=code, text=text)
 
 
 def version() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ import numpy as np
 from hal.dtypes import DType, bfloat16, float16, float32
 from hal_cpu.dnn.library import Argument, engine, library, one_thread, stream
 from hal_cpu.dnn.turn import together
+from hal_cpu.placed import NativeCall, Placed, native
 from hal_cpu.pool import Kept, aligned
 from hal_cpu.sharing import held_once
 
@@ -28,6 +29,7 @@ __all__ = [
     "matmul",
     "packed",
     "reorder",
+    "scratch_memory",
 ]
 
 DTYPES: dict[DType, int] = {float16: 1, bfloat16: 2, float32: 3}
@@ -158,23 +160,33 @@ class Primitive:
         together(self._run, ready)
         self._ready.append(ready)
 
-    def placed(self, *addresses: int) -> Callable[[], None]:
-        """Return what runs on arrays that stay at these addresses, one call at a time."""
+    def placed(self, *addresses: int, held: Any = None) -> Placed:
+        """Return what runs on arrays that stay at these addresses, one call at a time.
+
+        It keeps what is ``held``, such as the weights' memory.
+        """
         ready = _Ready(self._arguments, self._zeros, self.asked(_QUERY_SCRATCHPAD))
         ready.place(addresses)
-        return partial(together, self._run, ready)
+
+        def calls() -> list[NativeCall]:
+            execute, array = _library().dnnl_primitive_execute, ctypes.addressof(ready.array)
+            given = (self._made().value or 0, stream().value, ready.count, array)
+            return [native(execute, *given, status=True)]
+
+        scratch = ready if ready.room else None
+        return Placed(partial(together, self._run, ready), calls, scratch, (self, held))
 
     def _run(self, ready: _Ready) -> None:
-        found = _library()
         if ready.scratch:
-            start = _room(ready.room)
-            if start != ready.start:
-                found.dnnl_memory_set_data_handle(ready.scratch, start)
-                ready.start = start
+            ready.pointed(scratch_memory(ready.room))
+        _library().dnnl_primitive_execute(self._made(), stream(), ready.count, ready.array)
+
+    def _made(self) -> Any:
+        """Return the handle of the primitive itself."""
         if not self.handle:
             # Many are described and never run; making one may mean writing its code.
-            found.dnnl_primitive_create(ctypes.byref(self.handle), self._description)
-        found.dnnl_primitive_execute(self.handle, stream(), ready.count, ready.array)
+            _library().dnnl_primitive_create(ctypes.byref(self.handle), self._description)
+        return self.handle
 
 
 class _Ready:
@@ -207,6 +219,12 @@ class _Ready:
         self.array = (Argument * self.count)(*listed)
         for memory in own:
             _freed_with(self, _library().dnnl_memory_destroy, memory)
+
+    def pointed(self, start: int) -> None:
+        """Say where the scratch memory starts."""
+        if start != self.start:
+            _library().dnnl_memory_set_data_handle(self.scratch, start)
+            self.start = start
 
     def place(self, addresses: Sequence[int]) -> None:
         """Say where the arrays start."""
@@ -291,7 +309,7 @@ def reorder(given: Descriptor, wanted: Descriptor) -> Primitive:
 _shared: list[tuple[Any, int]] = []
 
 
-def _room(nbytes: int) -> int:
+def scratch_memory(nbytes: int) -> int:
     """Return where scratch for a run is; one run at a time needs it."""
     if not _shared or _shared[0][0].nbytes < nbytes:
         bytes_ = aligned(nbytes)

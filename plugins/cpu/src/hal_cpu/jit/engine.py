@@ -17,6 +17,7 @@ from typing import Any
 
 from hal_cpu.dnn import together
 from hal_cpu.jit.loader import NotLoadable, load_object
+from hal_cpu.placed import MOST_ARGUMENTS, NativeCall, Placed, native
 from hal_cpu.team import symbols, with_team
 from hal_cpu.threads import share, thread_count
 
@@ -73,6 +74,35 @@ class Loop:
             finish(size, *pointers)
 
         return whole
+
+    def placed(
+        self,
+        extent: int,
+        size: int,
+        pointers: Sequence[int],
+        shared: bool,
+        held: Any = None,
+        alone: bool = False,
+    ) -> Callable[..., None]:
+        """Return what :meth:`on` does as work on a kernel's own arrays, which keeps ``held``.
+
+        It runs ``alone`` where it uses memory that others use too.
+        """
+        run = self.on(extent, size, pointers, shared)
+        threads = thread_count()
+        whole = not shared or threads == 1 or extent == 1
+        if whole and alone:
+            run = partial(together, run)
+        if (self.team is None and not whole) or len(pointers) + 3 > MOST_ARGUMENTS:
+            return lambda stream, outputs, inputs: run()
+
+        def calls() -> list[NativeCall]:
+            if not whole:
+                return [native(self.team, extent, size, threads, *pointers)]
+            end = [] if self.finish is None else [native(self.finish, size, *pointers)]
+            return [native(self.run, 0, extent, size, *pointers), *end]
+
+        return Placed(run, calls, held=(self, held))
 
 
 def compile_loop(text: str, arrays: int, finish: bool = False) -> Loop:

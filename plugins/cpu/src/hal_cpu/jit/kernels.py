@@ -90,18 +90,18 @@ def loop_kernel(text: str, arrays: int, extent: int, size: int, large: bool) -> 
     """Return a kernel that runs compiled code over ``extent`` turns, shared out if large."""
     compiled: list[Loop] = []
 
-    def on(outs: Sequence[Any], ins: Sequence[Any]) -> Callable[[], None]:
+    def found() -> Loop:
         # Compiled when first used: many kernels are asked for and never run.
         if not compiled:
             compiled.append(compile_loop(text, arrays))
-        pointers = [address(x) for x in (*outs, *ins) if x is not None]
-        return compiled[0].on(extent, size, pointers, large)
+        return compiled[0]
 
     def into(stream: Any, outs: Sequence[Any], ins: Sequence[Any]) -> None:
-        on(outs, ins)()
+        pointers = [address(x) for x in (*outs, *ins) if x is not None]
+        found().on(extent, size, pointers, large)()
 
     def place(outs: Sequence[Any], ins: Sequence[Any]) -> Callable[..., None]:
-        run = on(outs, ins)
-        return lambda stream, outs, ins: run()
+        pointers = [address(x) for x in (*outs, *ins) if x is not None]
+        return found().placed(extent, size, pointers, large)
 
     return Kernel(into, place=place)

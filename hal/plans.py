@@ -16,7 +16,7 @@ from hal.plugin import Kernel
 from hal.recorder import Kind, Recorder, current_recorder, use
 from hal.report import Tally, tally
 from hal.storage import Spec, Storage
-from hal.stream import named
+from hal.stream import Stream, named
 
 __all__ = [
     "Plan",
@@ -142,30 +142,45 @@ def _ordered(
     """Return the plan of a kernel on an asynchronous device: ordered behind what it reads."""
     into, bind = kernel.into, kernel.bind
     every_call = os.environ.get("HAL_SYNC") == "1"
+    alone = outputs[0] if len(outputs) == 1 and bind is None else None
 
     def run(*inputs: Any) -> Any:
         if device.lost is not None:
             raise device.lost
         count.calls += 1
         stream = device.current_stream()
+        arrays: list[Any] = []
         for x in inputs:
-            if x is not None:
-                base(x)[0].read_on(stream)
-        arrays = [None if x is None else x._array for x in inputs]
+            if x is None:
+                arrays.append(None)
+                continue
+            storage = (x._base or base(x))[0]
+            if storage.stream is not stream:
+                storage.read_on(stream)
+            arrays.append(x._array)
         if stream.pending is None:
             stream.pending = op.name
+        results: Any
         try:
-            if bind is not None:
-                made = bind(stream.handle)(*arrays)
-                made = made if isinstance(made, tuple) else (made,)
-                results = [_keep(s, a, device, stream) for s, a in zip(outputs, made, strict=True)]
+            if alone is not None:
+                results = allocate(alone, stream)
+                into(stream.handle, [results._array], arrays)
             else:
-                results = [allocate(spec, stream) for spec in outputs]
-                into(stream.handle, [r._array for r in results], arrays)
+                results = several(stream, arrays)
         except Exception as error:
             raise failure(op, device, error) from error
         if every_call:
             stream.synchronize()
+        return results
+
+    def several(stream: Stream, arrays: list[Any]) -> Any:
+        if bind is not None:
+            made = bind(stream.handle)(*arrays)
+            made = made if isinstance(made, tuple) else (made,)
+            results = [_keep(s, a, device, stream) for s, a in zip(outputs, made, strict=True)]
+        else:
+            results = [allocate(spec, stream) for spec in outputs]
+            into(stream.handle, [r._array for r in results], arrays)
         return results[0] if len(results) == 1 else tuple(results)
 
     return run

@@ -83,7 +83,7 @@ class GpuDriver:
         self._modules: list[Any] = []
         self._libraries: dict[Callable[[], Any], Any] = {}
         self._lock = threading.RLock()
-        self._live = 0
+        self._live: set[int] = set()
         with _translating("the device could not be opened"):
             # Kept: in another thread Device(index) is another object, which wants to be made
             # current there, and that is what use() does already.
@@ -139,15 +139,17 @@ class GpuDriver:
 
     def allocate(self, nbytes: int, stream: Stream) -> Buffer:
         """Return device memory in the order of a stream."""
-        self.use()
+        # Written out, as in what follows: calls and context managers would cost as much as the
+        # driver's own work.
+        if self._several or getattr(_current, "index", None) != self.index:
+            self.use()
+        size = nbytes or 1
         source = self._graph_memory if stream.capturing else self._pool
-        # Written out, as in what follows: a context manager would cost as much as the call.
         try:
-            buffer = Buffer(source.allocate(max(nbytes, 1), stream=stream.core), max(nbytes, 1))
+            buffer = Buffer(source.allocate(size, stream=stream.core), size)
         except Exception as error:
             raise translated(error, f"{nbytes} bytes were asked for") from error
-        with self._lock:
-            self._live += 1
+        self._live.add(buffer.pointer)
         return buffer
 
     def workspace(self, stream: Stream, nbytes: int) -> int:
@@ -162,13 +164,14 @@ class GpuDriver:
 
     def free(self, buffer: Buffer, stream: Stream) -> None:
         """Give memory back in the order of a stream."""
-        self.use()
+        if self._several or getattr(_current, "index", None) != self.index:
+            self.use()
+        # Before it goes back: another thread may be given the same address at once.
+        self._live.discard(buffer.pointer)
         try:
             buffer.core.close(stream.core)
         except Exception as error:
             raise translated(error) from error
-        with self._lock:
-            self._live -= 1
 
     def pinned(self, nbytes: int) -> Buffer:
         """Return host memory that the device copies from and to without the system's help."""
@@ -188,7 +191,7 @@ class GpuDriver:
                 reserved=int(pool.reserved_mem_current),
                 peak=int(pool.used_mem_high),
                 total=self.total,
-                allocations=self._live,
+                allocations=len(self._live),
             )
 
     def copy_in(self, pointer: int, host: int, nbytes: int, stream: Stream) -> None:
@@ -244,7 +247,8 @@ class GpuDriver:
 
     def launch(self, function: Any, grid: int, stream: Stream, arguments: Arguments) -> None:
         """Enqueue a kernel."""
-        self.use()
+        if self._several or getattr(_current, "index", None) != self.index:
+            self.use()
         status = self._api.cuLaunchKernel(
             function, grid, 1, 1, BLOCK, 1, 1, 0, stream.handle, arguments.address, 0
         )

@@ -38,6 +38,12 @@ def elementwise(driver: Driver, op: Operator, signature: Signature) -> Kernel | 
     if op.name == "prelu":
         inputs[1] = _slopes(inputs[0], inputs[1])
     launch = loop(driver, single(found, inputs, out), inputs, (out,), found.numbers)
+    if len(inputs) == len(signature.inputs) == 2:
+
+        def into_two(stream: Any, outputs: Sequence[Any], arrays: Sequence[Any]) -> None:
+            launch(stream, outputs[0].pointer, arrays[0].pointer, arrays[1].pointer)
+
+        return Kernel(into_two)
 
     def into(stream: Any, outputs: Sequence[Any], arrays: Sequence[Any]) -> None:
         launch(stream, outputs[0].pointer, *[x.pointer for x in arrays if x is not None])

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CONTRACT_VERSION", "Backend", "Runtime"]
 
-CONTRACT_VERSION = (1, 2)
+CONTRACT_VERSION = (1, 0)
 """Major and minor version of this contract; a plugin of another major version is not loaded."""
 
 

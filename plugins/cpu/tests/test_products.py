@@ -346,3 +346,32 @@ def test_a_small_product_stays_in_the_thread_that_calls_it(monkeypatch):
             wanted = x @ weight if product is not hal.nn.linear else x @ weight.T
             near(found, wanted)
             assert set(described) == {alone}
+
+
+@pytest.mark.parametrize(("rows", "size"), [(1, 64), (3, 1100), (1, 1100)])
+def test_a_product_of_few_rows_by_a_large_matrix_is_right_wherever_it_is_called(rows, size):
+    x, matrix = drawn(2, rows, size), drawn(size, size)
+    near((hal.asarray(x) @ hal.asarray(matrix)).numpy(), x @ matrix)
+    near((hal.asarray(x) @ hal.asarray(matrix).T).numpy(), x @ matrix.T)
+    near(hal.nn.linear(hal.asarray(x), hal.asarray(matrix)).numpy(), x @ matrix.T)
+    near((hal.asarray(x[0, 0]) @ hal.asarray(matrix)).numpy(), x[0, 0] @ matrix)
+
+
+@needed
+def test_few_rows_of_many_matrices_do_not_wake_the_threads_of_numpy():
+    q, k = drawn(12, 1, 64), drawn(12, 301, 64)
+    x, y = hal.asarray(q), hal.asarray(k).mT
+    found = find_product(
+        operators["matmul"],
+        Signature(
+            tuple(
+                Layout(hal.float32, z.shape, strides)
+                for z, strides in ((x, (64, 64, 1)), (y, (19264, 1, 64)))
+            ),
+            (Layout(hal.float32, (12, 1, 301)),),
+            {},
+        ),
+        None,
+    )
+    assert found is not None
+    near((x @ y).numpy(), q @ k.transpose(0, 2, 1))

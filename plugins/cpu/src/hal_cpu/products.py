@@ -20,12 +20,16 @@ __all__ = ["find_product", "wants_packed"]
 
 _WORTH_IT = 1 << 16
 """Multiplications below which NumPy has made the product before oneDNN is called."""
+_WORTH_A_POOL = 1 << 13
+"""Multiplications for few rows from which on NumPy's BLAS would wake threads of its own."""
 _FEW_ROWS = 8
 """Rows below which a product takes as long as its weights take to be read, as they lie."""
 _WORTH_A_TEAM = 1 << 19
 """Multiplications up to which one thread takes no longer than a team, which others may hold up."""
 _MUCH_TO_READ = 1 << 18
 """Weights from which on a team reads them sooner."""
+_WORTH_CODE = 1 << 20
+"""Weights from which on a product is worth code of its own wherever it is called."""
 _MOST_PARTS = 16
 """Threads that add to sums of their own: adding those up is work for one."""
 
@@ -48,10 +52,14 @@ def find_product(op: Operator, signature: Signature, otherwise: Kernel | None) -
         return None
     if not all(x is None or x.size for x in layouts) or not _writes(out):
         return None
-    if op.name != "matmul" and out.dtype is float32:
-        few = _few(signature)
-        if few is not None:
-            return few if otherwise is None else _prepared(otherwise, few)
+    weight = signature.inputs[1]
+    assert weight is not None
+    if weight.ndim == 2 and out.dtype is float32:
+        few = _few(signature if op.name != "matmul" else _as_linear(signature, weight))
+        if few is not None and (otherwise is None or weight.size >= _WORTH_CODE):
+            return few
+        if few is not None and otherwise is not None and op.name != "matmul":
+            return _prepared(otherwise, few)
     if library() is None:
         return None
     if op.name == "matmul":
@@ -63,6 +71,12 @@ def find_product(op: Operator, signature: Signature, otherwise: Kernel | None) -
     described = _row_operand if x.contiguous and out.contiguous else _wide_operand
     steps = post_ops(signature, 3, lambda x: described(x, out))
     return None if steps is None else _linear(signature, *steps)
+
+
+def _as_linear(signature: Signature, matrix: Layout) -> Signature:
+    """Return a product by a matrix as ``linear`` takes it: its weight is the matrix transposed."""
+    weight = Layout(matrix.dtype, matrix.shape[::-1], matrix.strides[::-1])
+    return Signature((signature.inputs[0], weight), signature.outputs, {})
 
 
 def _few(signature: Signature) -> Kernel | None:
@@ -143,7 +157,8 @@ def _batched(signature: Signature) -> Kernel | None:
     assert b is not None
     if a.ndim < 2 or b.ndim < 2 or not (_steps(a) and _steps(b)):
         return None
-    if a.shape[-2] < _FEW_ROWS or out.size * a.shape[-1] < _WORTH_IT:
+    few = a.shape[-2] < _FEW_ROWS
+    if out.size * a.shape[-1] < (_WORTH_A_POOL if few else _WORTH_IT):
         return None
     if not _spans(out, a, b):
         return None

@@ -25,7 +25,7 @@ from hal.plugin.discovery import backend as backend_of
 from hal.plugin.discovery import devices_of
 from hal.plugin.layout import Shape
 from hal.storage import Spec
-from hal.stream import Event, Stream, chosen_stream
+from hal.stream import Event, Stream, ThreadStreams, chosen_stream
 
 __all__ = ["Device", "Event", "Stream", "default_device", "device", "devices"]
 
@@ -68,6 +68,7 @@ class Device:
         self.constants: dict[Any, Any] = {}
         self._runtime: Runtime | None = None
         self._default_stream: Stream | None = None
+        self._threads: ThreadStreams | None = None
         self._lock = threading.RLock()
 
     @property
@@ -117,13 +118,23 @@ class Device:
         if self._default_stream is None:
             with self._lock:
                 if self._default_stream is None:
-                    self._default_stream = Stream(self)
+                    made = Stream(self)
+                    if self.runtime.thread_streams and not self.runtime.synchronous:
+                        self._threads = ThreadStreams()
+                    self._default_stream = made
         return self._default_stream
 
     def current_stream(self) -> Stream:
-        """Return the stream chosen by ``with stream:`` in this thread, else the default one."""
+        """Return the stream chosen by ``with stream:`` in this thread, else the default one.
+
+        Where the backend has a default stream for each thread, that of this thread; the main
+        thread's is :attr:`default_stream`.
+        """
         chosen = chosen_stream(self)
-        return self.default_stream if chosen is None else chosen
+        if chosen is not None:
+            return chosen
+        default = self.default_stream
+        return default if self._threads is None else self._threads.of(default)
 
     def synchronize(self) -> None:
         """Wait until all work on the device's current and default streams is done.

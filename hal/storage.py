@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from math import prod
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -18,6 +19,11 @@ __all__ = ["Spec", "Storage", "Value"]
 
 MAX_AXES = 64  # NumPy's, so that every tensor can be read on the host
 MAX_BYTES = 2**63 - 1
+
+_ordering = threading.RLock()
+"""Held while it is noted which streams read a storage, as several threads may begin at once.
+
+Nothing is called meanwhile that could wait for another thread; a finaliser may take it again."""
 
 
 class Spec(Layout):
@@ -89,13 +95,18 @@ class Storage:
 
     def read_on(self, stream: Stream) -> None:
         """Order a read on ``stream`` behind the last write."""
-        if self.stream is not stream:
-            stream.wait_stream(self.stream)
-            readers = self.readers
-            if readers is None:
-                readers = self.readers = WeakSet()
-            if stream not in readers:
-                readers.add(stream)
+        if self.stream is stream:
+            return
+        readers = self.readers
+        # One that read it since the last write has waited for that already.
+        if readers is not None and stream in readers:
+            return
+        stream.wait_stream(self.stream)
+        with _ordering:
+            if self.readers is None:
+                self.readers = WeakSet()
+            if stream not in self.readers:
+                self.readers.add(stream)
                 self.reads += 1
 
     def write_on(self, stream: Stream) -> None:
@@ -108,8 +119,9 @@ class Storage:
 
     def wait_for_readers(self, stream: Stream) -> None:
         """Make a stream wait for every other that read since the last write."""
-        readers, reads = list(self.readers or ()), self.reads
-        self.readers, self.reads = None, 0
+        with _ordering:
+            readers, reads = list(self.readers or ()), self.reads
+            self.readers, self.reads = None, 0
         for reader in readers:
             stream.wait_stream(reader)
         if len(readers) < reads:

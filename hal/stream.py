@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -11,7 +12,7 @@ from hal.errors import DeviceError, DeviceLost, DTypeError, ValueRangeError
 if TYPE_CHECKING:
     from hal.device import Device
 
-__all__ = ["Event", "Stream", "chosen_stream", "named"]
+__all__ = ["Event", "Stream", "ThreadStreams", "chosen_stream", "named"]
 
 T = TypeVar("T")
 
@@ -208,6 +209,19 @@ class Event:
 
     def __reduce__(self) -> NoReturn:
         raise DTypeError("an event cannot be copied or pickled; make another: hal.Event(device)")
+
+
+class ThreadStreams(threading.local):
+    """The stream that each thread's work on a device goes to where none was chosen."""
+
+    stream: Stream | None = None
+
+    def of(self, default: Stream) -> Stream:
+        """Return the calling thread's, made at first use; the main thread's is the default one."""
+        if self.stream is None:
+            main = threading.current_thread() is threading.main_thread()
+            self.stream = default if main else Stream(default.device)
+        return self.stream
 
 
 def _check(given: T, kind: type[T]) -> T:

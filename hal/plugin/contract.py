@@ -45,6 +45,9 @@ class Runtime(ABC):
     alignment: int = 64
     """Buffers start at a multiple of this many bytes."""
 
+    thread_streams: bool = False
+    """True when every thread but the main one has a default stream of its own on the device."""
+
     simulated: bool = False
     """True when events tell a simulated time, which passes otherwise than the host's."""
 

@@ -132,3 +132,84 @@ def test_compiled_programs_run_behind_what_they_read_and_before_what_reads_them(
             found.numpy(), expected - expected.max(-1, keepdims=True) + 1, atol=1e-5
         )
         assert float(total) == pytest.approx(float(expected.sum()), rel=1e-3, abs=1e-3)
+
+
+@pytest.fixture
+def threaded(faulty):
+    """The device with a default stream for each thread."""
+    faulty.thread_streams = True
+    faulty.latency = 0.01
+    return faulty.device
+
+
+def in_threads(count, work):
+    failures = []
+
+    def guarded(number):
+        try:
+            work(number)
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_each_thread_has_a_default_stream_where_the_backend_wants_it(threaded):
+    seen = {}
+    both = threading.Barrier(2)
+
+    def work(number):
+        seen[number] = threaded.current_stream()
+        assert threaded.current_stream() is seen[number]
+        both.wait()
+
+    in_threads(2, work)
+    seen["main"] = threaded.current_stream()
+    assert seen["main"] is threaded.default_stream
+    assert len({id(stream) for stream in seen.values()}) == 3
+    with hal.Stream(threaded) as chosen:
+        assert threaded.current_stream() is chosen
+
+
+def test_a_thread_sees_what_others_wrote_and_they_what_it_wrote(threaded):
+    host, x = counting(threaded)
+    made = {}
+
+    def work(number):
+        for _ in range(5):
+            made[number] = x + float(number)
+
+    in_threads(3, work)
+    for number, y in made.items():
+        np.testing.assert_array_equal((y + y).numpy(), 2 * (host + number))
+
+
+def test_what_a_thread_that_is_gone_enqueued_is_done(threaded):
+    x = hal.zeros(500, device=threaded)
+
+    def work(number):
+        x[...] = hal.full(500, 7.0, device=threaded)
+
+    in_threads(1, work)
+    gc.collect()
+    np.testing.assert_array_equal(x.numpy(), 7)
+
+
+def test_a_stream_waits_for_what_it_reads_once(faulty, device, monkeypatch):
+    _, x = counting(device)
+    waits = []
+    wait = faulty.wait
+    monkeypatch.setattr(faulty, "wait", lambda *given: waits.append(given) or wait(*given))
+    with hal.Stream(device):
+        for _ in range(3):
+            x + x
+        assert len(waits) == 1
+    x += 1
+    with hal.Stream(device):
+        x + x
+    assert len(waits) > 1

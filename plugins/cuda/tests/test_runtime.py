@@ -10,6 +10,7 @@ import pytest
 
 import hal
 from hal.errors import ValueRangeError
+from hal.plugin import hookimpl, register, unregister
 from hal_cuda.staging import Staging
 from hal_cuda.standin import StandinDriver
 
@@ -153,3 +154,57 @@ def test_tensors_go_from_gpu_to_gpu_without_the_host(standin, driver, monkeypatc
     assert y.device is other
     np.testing.assert_array_equal(y.numpy(), x.numpy())
     np.testing.assert_array_equal(x.T.to_device(other).numpy(), x.T.numpy())
+
+
+@pytest.fixture
+def threaded(standin, monkeypatch):
+    """A stand-in with a default stream for each thread."""
+
+    class Threaded(type(standin.backend)):
+        name = "cuda_threads"
+
+    class Plugin:
+        @hookimpl
+        def hal_backend(self):
+            return Threaded()
+
+    monkeypatch.setenv("HAL_CUDA_PER_THREAD_DEFAULT_STREAM", "1")
+    register(Plugin(), "cuda_threads")
+    yield hal.device("cuda_threads:0")
+    unregister("cuda_threads")
+
+
+def test_threads_have_default_streams_of_their_own_where_the_user_wants_it(threaded, standin):
+    x = hal.asarray([1.0, 2.0], device=threaded)
+    found = {}
+
+    def work(number):
+        numbers = [device.runtime.stream_number(device.current_stream().handle)
+                   for device in (threaded, standin)]  # fmt: skip
+        found[number] = (*numbers, (x * number).numpy(), threaded.current_stream())
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({numbers[0] for numbers in found.values()}) == 3
+    assert len({numbers[1] for numbers in found.values()}) == 1
+    for number, (*_, result, _) in found.items():
+        np.testing.assert_array_equal(result, [number, 2 * number])
+
+
+def test_a_library_is_told_the_stream_of_the_thread_that_asks(threaded):
+    x = hal.asarray([1.0, 2.0], device=threaded)
+    found = []
+
+    def work():
+        stream = threaded.current_stream()
+        number = threaded.runtime.stream_number(stream.handle)
+        found.append((number, x.__cuda_array_interface__["stream"]))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    ((own, told),) = found
+    assert own == told != threaded.runtime.stream_number(threaded.default_stream.handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ class CudaRuntime(Runtime):
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
+        self.thread_streams = os.environ.get("HAL_CUDA_PER_THREAD_DEFAULT_STREAM") == "1"
         self._up = Staging(driver)
         self._down = Staging(driver)
 

@@ -37,7 +37,7 @@ def libcuda(tmp_path_factory):
     return folder
 
 
-def run(libcuda, *arguments):
+def run(libcuda, *arguments, **others):
     environment = {
         **os.environ,
         "LD_LIBRARY_PATH": str(libcuda),
@@ -45,6 +45,7 @@ def run(libcuda, *arguments):
         "XDG_CACHE_HOME": str(Path(tempfile.gettempdir()) / "hal-cuda-standin"),
     }
     environment.pop("HAL_CUDA", None)
+    environment |= others
     command = [sys.executable, "-m", "pytest", "-q", "-p", "on_libcuda", "-p", "no:cacheprovider"]
     # Libraries that are installed find no GPU and say so; the plugin does without them.
     said = [f"{name} cannot be used" for name in ("cuBLASLt", "cuFFT", "cuSOLVER")]
@@ -71,4 +72,9 @@ def test_the_libraries_that_are_installed_take_what_they_are_asked(libcuda):
 
 
 def test_the_driver_is_used_as_it_wants_to_be(libcuda):
-    assert "10 passed" in run(libcuda, HERE / "test_on_libcuda.py")
+    assert "11 passed" in run(libcuda, HERE / "test_on_libcuda.py")
+
+
+def test_the_driver_is_used_so_with_a_default_stream_for_each_thread(libcuda):
+    asked = {"HAL_CUDA_PER_THREAD_DEFAULT_STREAM": "1"}
+    assert "11 passed" in run(libcuda, HERE / "test_on_libcuda.py", **asked)

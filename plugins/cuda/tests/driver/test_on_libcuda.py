@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import threading
 
@@ -38,6 +39,29 @@ def test_a_thread_that_comes_later_makes_streams_and_events(device):
     thread.start()
     thread.join()
     assert found == [([2, 2, 2], True)]
+
+
+def test_threads_share_a_default_stream_unless_each_is_to_have_its_own(device):
+    x = hal.ones(500, device=device)
+    found = {}
+
+    def work(number):
+        y = x
+        for _ in range(10):
+            y = y + 1
+        stream = device.current_stream()
+        found[number] = (stream, device.runtime.stream_number(stream.handle), y)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    each = os.environ.get("HAL_CUDA_PER_THREAD_DEFAULT_STREAM") == "1"
+    assert len({number for _, number, _ in found.values()}) == (3 if each else 1)
+    assert (device.current_stream() in [stream for stream, *_ in found.values()]) != each
+    for *_, y in found.values():
+        assert (y + x).tolist() == [12] * 500
 
 
 def test_two_devices_are_used_by_turns(device):

@@ -12,6 +12,7 @@ from hal.ops import Operator
 from hal.plugin import Kernel, Layout, Signature
 from hal_cpu.jit import (
     HALVES,
+    TURNS,
     Loop,
     Recurrence,
     address,
@@ -26,7 +27,7 @@ from hal_cpu.threads import thread_count
 
 __all__ = ["find_recurrent"]
 
-_ARRAYS = 6
+_ARRAYS = 7
 _DTYPES = (float32, *HALVES)
 _OPTIONS = {"rnn": "nonlinearity", "gru": "linear_before_reset"}
 _FEW_WEIGHTS = 1 << 17
@@ -147,18 +148,22 @@ def _run(
     steps = len(x)
     states = layer.states * layer.batch * layer.padded
     room = min(layer.chunk, steps) * layer.batch * layer.gates * layer.padded
+    turns = 2 * TURNS * thread_count()
     pool = host_pool()
-    block = pool.allocate(4 * (states + room))
+    block = pool.allocate(4 * (turns + states + room))
     try:
-        numbers = block[: 4 * states].view(np.float32)
-        numbers[...] = 0
-        own = numbers.reshape(layer.states, layer.batch, layer.padded)
+        block[: 4 * (turns + states)] = 0
+        own = (
+            block[4 * turns : 4 * (turns + states)]
+            .view(np.float32)
+            .reshape(layer.states, layer.batch, layer.padded)
+        )
         for place, start in zip((0, 2), starts, strict=False):
             if start is not None:
                 own[place, :, : layer.hidden] = start
         start = address(block)
         pointers = [address(wide), address(x), packed.weights.address, address(packed.biases)]
-        pointers += [start, start + 4 * states]
+        pointers += [start + 4 * turns, start + 4 * (turns + states), start]
         loop.on(layer.extent, steps, pointers, layer.by_rows or layer.waits)()
         for place, last in zip((steps & 1, 2), outputs[1:], strict=False):
             last[...] = own[place, :, : layer.hidden]

@@ -14,7 +14,7 @@ from hal_cpu.dnn.library import library, openmp
 
 __all__ = ["symbols", "with_team"]
 
-_NAMES = ("GOMP_barrier", "GOMP_parallel", "omp_get_num_threads", "omp_get_thread_num")
+_NAMES = ("GOMP_parallel", "omp_get_num_threads", "omp_get_thread_num")
 
 
 @cache
@@ -25,6 +25,7 @@ def symbols() -> dict[str, int] | None:
         return None
     found: dict[str, Any] = {name: getattr(openmp(), name) for name in _NAMES}
     found["dnnl_sgemm"] = dnn.dnnl_sgemm
+    found["sched_yield"] = ctypes.CDLL(None).sched_yield
     return {
         name: ctypes.cast(function, ctypes.c_void_p).value or 0 for name, function in found.items()
     }
@@ -36,7 +37,8 @@ def with_team(text: str, arrays: int, finish: bool = False) -> str:
     It calls the code's ``loop(begin, end, size, arrays...)`` on every thread of a team, on a part
     of ``range(extent)`` each, and then, if it is told to, ``finish(size, arrays...)`` on one.
     """
-    number = "declare i32 @omp_get_thread_num()" if "omp_get_thread_num" not in text else ""
+    names = [name for name in ("omp_get_num_threads", "omp_get_thread_num") if name not in text]
+    asked = "\n".join(f"declare i32 @{name}()" for name in names)
     slots = arrays + 2
     given = "".join(f", ptr %p{n}" for n in range(arrays))
     stores = "".join(
@@ -50,8 +52,7 @@ def with_team(text: str, arrays: int, finish: bool = False) -> str:
     end = f"  call void @finish(i64 %size{given})\n" if finish else ""
     return f"""{text}
 declare void @GOMP_parallel(ptr, ptr, i32, i32)
-declare i32 @omp_get_num_threads()
-{number}
+{asked}
 
 define internal void @part(ptr %data) {{
   %count = call i32 @omp_get_num_threads()

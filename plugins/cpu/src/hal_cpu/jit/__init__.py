@@ -6,6 +6,7 @@ from hal_cpu.jit.engine import Loop, compile_loop, vector_lanes
 from hal_cpu.jit.few import FewRows, few_rows
 from hal_cpu.jit.gates import Recurrence
 from hal_cpu.jit.kernels import address, find_loop, loop_kernel
+from hal_cpu.jit.phases import TURNS
 from hal_cpu.jit.pools import pool_code
 from hal_cpu.jit.recurrent import recurrent_code
 from hal_cpu.jit.reductions import find_reduction
@@ -15,6 +16,7 @@ from hal_cpu.jit.winograd import Tiles, gather_code, scatter_code
 
 __all__ = [
     "HALVES",
+    "TURNS",
     "FewRows",
     "Geometry",
     "Loop",

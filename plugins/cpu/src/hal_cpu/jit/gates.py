@@ -40,7 +40,8 @@ class Recurrence(NamedTuple):
     by_rows : bool
         Whether threads share out the rows of the batch.
     waits : bool
-        Whether they share out the blocks, and wait behind each step.
+        Whether they share out the blocks, and wait behind each step. A layer of neither kind is
+        for one thread.
     """
 
     name: str

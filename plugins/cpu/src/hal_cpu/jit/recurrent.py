@@ -5,14 +5,13 @@ order in which they are read: a vector of each gate for the first number that go
 next. The sums of a block, for a few rows of the batch at a time, so stay in registers from the
 first number to the last, and what the gates make of them follows at once.
 
-Threads share out the blocks, and wait for one another behind each step; or, where the weights are
+Threads share out the blocks, and begin no step before the last is done; or, where the weights are
 few, the rows of the batch, which need not wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -21,7 +20,8 @@ from llvmlite import ir
 from hal.dtypes import float32
 from hal.plugin import Layout
 from hal_cpu.jit.gates import Recurrence, add_gates
-from hal_cpu.jit.loops import I64, at, function, loop
+from hal_cpu.jit.loops import I64, at, loop
+from hal_cpu.jit.phases import Phases
 
 __all__ = ["recurrent_code"]
 
@@ -32,12 +32,13 @@ _ROW = Layout(float32, (2,))
 
 @cache
 def recurrent_code(layer: Recurrence) -> str:
-    """Return code of ``loop(begin, end, steps, out, x, weights, biases, states, inputs)``.
+    """Return code of ``loop(begin, end, steps, out, x, weights, biases, states, inputs, turns)``.
 
     Of each stage, ``weights`` has those of the input and those of the hidden state, both in the
     order (block, number, gate, unit); ``biases`` has both in the order (block, gate, unit).
     ``states`` starts with the hidden state, then comes room for the next, then the cell state.
-    ``inputs`` is room for what the inputs of a chunk add to all gates of all blocks.
+    ``inputs`` is room for what the inputs of a chunk add to all gates of all blocks, ``turns`` the
+    zeros in which threads count what they have done.
     """
     return str(_Code(layer).module)
 
@@ -63,14 +64,14 @@ class _Code:
         self.vector = ir.VectorType(_F32, layer.lanes)
         self.products: dict[tuple[int, int], Any] = {}
         self.finishers = [add_gates(self.module, layer, n) for n in range(len(layer.stages))]
-        self.barrier: Any = None
-        if layer.waits:
-            kind = ir.FunctionType(ir.VoidType(), [])
-            self.barrier = ir.Function(self.module, kind, "GOMP_barrier")
         self.row = layer.blocks * layer.gates * layer.width
-        made, self.b = function(self.module, [_ROW] * 6)
-        self.begin, self.end, self.steps, *pointers = made.args
+        # No pointer is noalias: what other threads write must be read anew.
+        kind = ir.FunctionType(ir.VoidType(), [I64] * 3 + [_FLOATS] * 6 + [ir.PointerType(I64)])
+        made = ir.Function(self.module, kind, "loop")
+        self.b = ir.IRBuilder(made.append_basic_block())
+        self.begin, self.end, self.steps, *pointers, turns = made.args
         self.out, self.x, self.weights, self.biases, self.states, self.inputs = pointers
+        self.phases = Phases(self.b, turns, layer.blocks) if layer.waits else None
         widest = max(map(len, layer.stages)) * layer.width
         self.sums = self.b.alloca(_F32, _whole(layer.rows * widest))
         self.sums.align = 64
@@ -103,22 +104,23 @@ class _Code:
         step, row, _ = layer.x
         flat = not layer.by_rows and (layer.batch == 1 or step == layer.batch * row)
         start = at(b, self.x, [low], [step])
-        for stage, gates in enumerate(layer.stages):
-            with self._blocks() as block:
-                target = self._input(_whole(0), block, gates[0])
-                if flat:
-                    rows = b.mul(count, _whole(layer.batch))
-                    source = start, step if layer.batch == 1 else row
-                    self._tiles(
-                        _whole(0), rows, partial(self._add_inputs, stage, block, source, target)
-                    )
-                    continue
-                with loop(b, _whole(0), count) as time:
-                    source = at(b, start, [time], [step]), row
-                    into = at(b, target, [time], [layer.batch * self.row])
-                    self._tiles(
-                        *self._own_rows(), partial(self._add_inputs, stage, block, source, into)
-                    )
+
+        def project(stage: int, block: Any) -> None:
+            target = self._input(_whole(0), block, layer.stages[stage][0])
+            if flat:
+                rows = b.mul(count, _whole(layer.batch))
+                source = start, step if layer.batch == 1 else row
+                add = partial(self._add_inputs, stage, block, source, target)
+                self._tiles(_whole(0), rows, add)
+                return
+            with loop(b, _whole(0), count) as time:
+                source = at(b, start, [time], [step]), row
+                into = at(b, target, [time], [layer.batch * self.row])
+                add = partial(self._add_inputs, stage, block, source, into)
+                self._tiles(*self._own_rows(), add)
+
+        for stage in range(len(layer.stages)):
+            self._over_blocks(partial(project, stage))
 
     def _add_inputs(
         self, stage: int, block: Any, source: tuple[Any, int], target: Any, first: Any, count: int
@@ -131,11 +133,12 @@ class _Code:
 
     def _step(self, moment: _Moment, odd: Any) -> None:
         """Emit one step."""
+
+        def advance(stage: int, block: Any) -> None:
+            self._tiles(*self._own_rows(), partial(self._advance, stage, block, moment))
+
         for stage in range(len(self.layer.stages)):
-            with self._blocks(odd) as block:
-                self._tiles(*self._own_rows(), partial(self._advance, stage, block, moment))
-            if self.barrier is not None:
-                self.b.call(self.barrier, [])
+            self._over_blocks(partial(advance, stage), odd)
 
     def _advance(self, stage: int, block: Any, moment: _Moment, first: Any, count: int) -> None:
         """Emit a stage of a step for a few rows of a block."""
@@ -168,21 +171,20 @@ class _Code:
 
     # Parts
 
-    @contextmanager
-    def _blocks(self, odd: Any = None) -> Iterator[Any]:
-        """Open a loop over this thread's blocks, backwards in odd steps.
+    def _over_blocks(self, body: Callable[[Any], None], odd: Any = None) -> None:
+        """Emit what is done to all blocks, backwards in odd steps.
 
         What the caches hold of more weights than they have room for was read last.
         """
         b = self.b
-        ends = (_whole(0), _whole(self.layer.blocks))
-        first, last = ends if self.layer.by_rows else (self.begin, self.end)
-        with loop(b, first, last) as block:
-            if odd is None:
-                yield block
-            else:
-                turned = b.sub(b.add(first, b.sub(last, _whole(1))), block)
-                yield b.select(b.trunc(odd, ir.IntType(1)), turned, block)
+        if self.phases is not None:
+            self.phases.run(body, odd)
+            return
+        last = _whole(self.layer.blocks - 1)
+        with loop(b, _whole(0), _whole(self.layer.blocks)) as block:
+            if odd is not None:
+                block = b.select(b.trunc(odd, ir.IntType(1)), b.sub(last, block), block)
+            body(block)
 
     def _own_rows(self) -> tuple[Any, Any]:
         if self.layer.by_rows:

@@ -210,6 +210,20 @@ def ordering(dtype):
         yield Case("argsort", odd, descending=True)
 
 
+def long_lines(dtype):
+    """Return sorts of lines so long that they are sorted by digits."""
+    count = (1 << 12) * dtype.itemsize
+    x = values(dtype, (count + 2500,))
+    if dtype.kind == "float":
+        x[:7] = x[-7:] = np.array([1, np.nan, -np.inf, np.inf, np.nan, 0, -0.0], dtype.numpy)
+    yield Case("argsort", x)
+    yield Case("argsort", x, descending=True)
+    lines = values(dtype, (3, count, 2), 1)
+    yield Case("argsort", lines[:, :, 0], axis=1)
+    yield Case("argsort", lines[1:], axis=1, descending=True)
+    yield Case("argsort", lines[0].T[:, ::-1], axis=1)
+
+
 def products(dtype):
     def v(*shape):
         return values(dtype, shape, len(shape))
@@ -326,6 +340,7 @@ FAMILIES = {
     **each(rows, (dtypes.bfloat16, dtypes.float32)),
     **each(indexing, (dtypes.int8, dtypes.float16, dtypes.float32, dtypes.complex128)),
     **each(ordering, FEW[:-1]),
+    **each(long_lines, (*FEW[:-1], dtypes.float16, dtypes.int32, dtypes.uint64, dtypes.float64)),
     **each(products, FEW[1:]),
     **each(quantized, (dtypes.bfloat16, dtypes.float32)),
     **each(attentions, (dtypes.bfloat16, dtypes.float32, dtypes.float64)),
@@ -377,6 +392,14 @@ def test_kernels_give_what_the_references_give(family):
             rounded = case.op.name == "quantized_linear"
             low = bound * np.abs(expected).max() if rounded else bound
             np.testing.assert_allclose(found, expected, bound, low, err_msg=case.name)
+
+
+def test_long_lines_are_sorted_by_digits_and_short_ones_by_merging():
+    def kernels(count):
+        return {s.name for s in sources([Case("argsort", values(dtypes.float32, (2, count)))])}
+
+    assert kernels(1 << 14) == {"radix"}
+    assert kernels((1 << 14) - 1) == {"sort_pass"}
 
 
 def everywhere():

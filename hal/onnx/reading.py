@@ -99,7 +99,7 @@ def _opened(path: Path, limits: Limits) -> tuple[BinaryIO, int, Source, str]:
     try:
         if not path.is_file():
             raise ModelError(f"{path} is no file; give the path of an .onnx file")
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        descriptor = os.open(path, os.O_RDONLY)
         kept = FileSource(descriptor, path.name)
         nbytes = os.fstat(descriptor).st_size
         limits.check("model_bytes", nbytes, f"the size of {path.name} in bytes")

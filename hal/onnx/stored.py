@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 import weakref
-from io import FileIO
 from math import prod
 from typing import Any, Protocol
 
@@ -75,29 +73,29 @@ class FileSource:
         weakref.finalize(self, os.close, descriptor)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ModelError(f"{name} is no regular file")
-        self._file = FileIO(descriptor, "rb", closefd=False)
+        self._descriptor = descriptor
         self._name = name
         self._version = self._state()
-        self._lock = threading.Lock()
 
     def read(self, start: int, target: memoryview) -> None:
-        """Read from the file."""
-        with self._lock:
-            try:
-                self._file.seek(start)
-                count = 0
-                while count < len(target) and (more := self._file.readinto(target[count:])):
-                    count += more
-                changed = count < len(target) or self._state() != self._version
-            except OSError as error:
-                raise ModelError(f"{self._name} cannot be read: {error}") from None
+        """Read from the file, whose own position stays: processes that were forked share it."""
+        count = 0
+        try:
+            while count < len(target):
+                more = os.preadv(self._descriptor, [target[count:]], start + count)
+                if not more:
+                    break
+                count += more
+            changed = count < len(target) or self._state() != self._version
+        except OSError as error:
+            raise ModelError(f"{self._name} cannot be read: {error}") from None
         if changed:
             raise ModelError(
                 f"{self._name} has changed since the model was loaded; load the model again"
             )
 
     def _state(self) -> tuple[int, int]:
-        status = os.fstat(self._file.fileno())
+        status = os.fstat(self._descriptor)
         return status.st_size, status.st_mtime_ns
 
 

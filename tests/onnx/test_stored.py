@@ -256,6 +256,14 @@ def test_a_file_is_closed_with_what_reads_it(path):
         os.fstat(descriptor)
 
 
+def test_reading_leaves_a_files_position_alone_which_forked_processes_share(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    weight = Weight(FileSource(descriptor, "layers.onnx"), 5000, hal.uint8, (100, 100))
+    os.lseek(descriptor, 17, os.SEEK_SET)
+    assert weight.host().tobytes() == path.read_bytes()[5000:15_000]
+    assert os.lseek(descriptor, 0, os.SEEK_CUR) == 17
+
+
 def test_weights_are_read_by_several_threads(path):
     contents = path.read_bytes()
     source = FileSource(os.open(path, os.O_RDONLY), "layers.onnx")

@@ -69,12 +69,14 @@ class _Work:
         self._sizes = x.nbytes, out.nbytes
         self._spectrum = x.dtype is not real and out.dtype is real
         factor = _factor(signature.attributes["norm"], size, inverse)
-        seen = [_seen(a, outer, inner, axis) for a in (x, out)]
-        copies = [Layout(a.dtype, s.shape) if self._moved else s
-                  for a, s in zip((x, out), seen, strict=True)]  # fmt: skip
+        seen = [
+            _seen(a, outer, inner, axis) if self._moved else Layout(a.dtype, (a.size,))
+            for a in (x, out)
+        ]
+        copies = [Layout(a.dtype, a.shape) for a in seen]
         self._gather = loop(driver, "r0 = v0;", [seen[0]], [copies[0]])
         self._scatter = _scaling(driver, copies[1], seen[1], factor)
-        self._scale = _scaling(driver, seen[1], seen[1], factor) if factor != 1 else None
+        self._scale = _scaling(driver, copies[1], copies[1], factor) if factor != 1 else None
         self._real = _clearing(driver, real, self.transform) if self._spectrum else []
 
     def gathered(self, scratch: Scratch, given: int) -> int:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hal.dtypes import as_dtype
+from hal.dtypes import as_dtype, float16
 from hal.ops import operators
 from hal.plugin import Layout, Signature
-from hal_cpu.jit import find_reduction
+from hal_cpu.jit import HALVES, find_reduction
 
 FUSED = operators["fused_reduction"]
 KINDS = ("sum", "mean", "max", "min")
@@ -103,12 +103,26 @@ def test_what_is_no_number_and_what_has_no_end_are_seen(kind, size):
         agree("nothing", kind, (0,), False, x, x)
 
 
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("shape", "axis"), [((9000,), 0), ((7, 500), 1), ((3, 4, 50), (1, 2))])
+def test_half_precision_is_added_up_in_float32_and_rounded_once(kind, dtype, shape, axis):
+    x = (np.random.default_rng(5).standard_normal(shape, np.float32) / 8).astype(dtype.numpy)
+    reduction = (kind, (("axis", axis), ("keepdims", False)))
+    attributes = {"steps": (), "results": (0,), "reduction": reduction}
+    kernel, size = kernel_of(FUSED, [x], attributes)
+    out = np.empty(size, dtype.numpy)
+    kernel.into(None, [out], [x])
+    expected = getattr(np, kind)(x.astype(np.float64), axis=axis)
+    step = 2.0 ** -(11 if dtype is float16 else 8)
+    np.testing.assert_allclose(out.astype(np.float64), expected, rtol=1.01 * step, atol=1e-5)
+
+
 def test_what_no_loop_is_made_for_is_left_to_other_kernels():
     x = np.ones((3, 4))
     attributes = {
         "steps": (), "results": (0,), "reduction": ("sum", (("axis", 0), ("keepdims", False))),
     }  # fmt: skip
     assert kernel_of(FUSED, [x], attributes)[0] is None
-    assert kernel_of(FUSED, [x.astype(np.float16)], attributes)[0] is None
     attributes["reduction"] = ("prod", (("axis", 0), ("keepdims", False)))
     assert kernel_of(FUSED, [x.astype(np.float32)], attributes)[0] is None

@@ -18,7 +18,7 @@ from hal_cpu.jit.engine import compile_loop
 from hal_cpu.jit.kernels import WORTH_A_TEAM, address, loop_kernel
 from hal_cpu.jit.loops import I64, Nest, at, function, loop
 from hal_cpu.jit.real import intrinsic, number
-from hal_cpu.jit.scalar import NotVectorised
+from hal_cpu.jit.scalar import HALVES, NotVectorised, Scalar, store
 from hal_cpu.team import symbols
 
 __all__ = ["find_reduction"]
@@ -84,7 +84,9 @@ class _Shape(NamedTuple):
             kind, options, steps, result = op.name, attributes, (), 0
         else:
             return None
-        if kind not in _KINDS or out.dtype is not float32 or not out.contiguous or not out.size:
+        if kind not in _KINDS or out.dtype not in (float32, *HALVES):
+            return None
+        if not out.contiguous or not out.size:
             return None
         shape = np.broadcast_shapes(*[x.shape for x in given])
         axes = options["axis"]
@@ -124,6 +126,8 @@ class _Shape(NamedTuple):
 
 def _each(shape: _Shape) -> Kernel:
     """Return a kernel whose threads share the results."""
+    if shape.across and shape.out.dtype is not float32:
+        raise NotVectorised("a line of results holds sums of float32")
     code = (_across if shape.across else _along)(shape)
     extent = shape.sizes[0] if shape.kept else 1
     if shape.across and shape.kept == 1 and extent < _CHUNK:
@@ -154,10 +158,10 @@ def _whole(shape: _Shape) -> Kernel:
 class _Code:
     """A function ``loop(begin, end, size, out, inputs...)`` that is being written."""
 
-    def __init__(self, shape: _Shape) -> None:
+    def __init__(self, shape: _Shape, out: Layout) -> None:
         self.shape = shape
         self.module = ir.Module("reduction")
-        made, self.b = function(self.module, [shape.out, *shape.given])
+        made, self.b = function(self.module, [out, *shape.given])
         self.begin, self.end, self.size, self.out, *self.inputs = made.args
         self.zero = ir.Constant(I64, 0)
 
@@ -174,8 +178,8 @@ class _Code:
         ]
         values = chain_values(self.b, self.shape.given, places, self.shape.steps)
         value = values[self.shape.result]
-        if value.dtype is not float32:
-            raise NotVectorised(f"{value.dtype} is no float32")
+        if value.dtype is not self.shape.out.dtype:
+            raise NotVectorised(f"{value.dtype} is no {self.shape.out.dtype}")
         return value.value
 
     def joined(self, x: Any, y: Any) -> Any:
@@ -213,7 +217,7 @@ class _Code:
 @cache
 def _along(shape: _Shape) -> str:
     """Return code that walks what becomes one result before it goes on to the next."""
-    code, kept = _Code(shape), shape.kept
+    code, kept = _Code(shape, shape.out), shape.kept
 
     def reduced(indices: list[Any], value: Any) -> Any:
         if len(indices) == len(shape.sizes):
@@ -227,7 +231,7 @@ def _along(shape: _Shape) -> str:
     def body(indices: list[Any]) -> None:
         place = at(code.b, code.out, indices[:kept], shape.strides[0][:kept])
         found = reduced(indices[:kept], code.start)
-        code.b.store(code.finished(found), place)
+        store(code.b, Scalar(code.finished(found), shape.out.dtype), place)
 
     # Without results to share there is one turn, whose index nobody reads.
     code.over(shape.sizes[:kept] or (1,), body)
@@ -237,7 +241,7 @@ def _along(shape: _Shape) -> str:
 @cache
 def _across(shape: _Shape) -> str:
     """Return code that adds line after line to a line of results."""
-    code, kept = _Code(shape), shape.kept
+    code, kept = _Code(shape, shape.out), shape.kept
     outer, (width,), inner = (
         shape.sizes[: kept - 1],
         shape.sizes[kept - 1 : kept],
@@ -280,7 +284,7 @@ def _across(shape: _Shape) -> str:
 @cache
 def _chunks(shape: _Shape) -> str:
     """Return code that reduces chunks of a walk of ``size`` elements to a number each."""
-    code = _Code(shape)
+    code = _Code(shape, Layout(float32, (1,)))
 
     def body(indices: list[Any]) -> None:
         (chunk,) = indices

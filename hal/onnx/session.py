@@ -241,13 +241,13 @@ class Session:
             raise DTypeError(
                 f"inputs are a mapping from names to values, not {type(inputs).__name__}"
             )
-        listed = ", ".join(f"{t.name}: {t}" for t in self.inputs) or "none"
         unknown = [n for n in inputs if n not in self._declared]
         missing = [t.name for t in self.inputs if t.name not in inputs and t.kind != "optional"]
         if unknown or missing:
             wrong = f"unknown: {', '.join(map(str, unknown))}" if unknown else ""
             wrong += "; " * bool(unknown and missing)
             wrong += f"missing: {', '.join(missing)}" if missing else ""
+            listed = ", ".join(f"{t.name}: {t}" for t in self.inputs) or "none"
             raise ValueRangeError(f"{wrong}; the model takes: {listed}")
         sizes: dict[str, int] = {}
         given: dict[str, Any] = {t.name: None for t in self.inputs}

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from hal_cpu.dnn import library
 from hal_cpu.jit import engine
 from hal_cpu.threads import share, thread_count
 
@@ -122,3 +123,26 @@ print(*{x["num_threads"] for x in threadpool_info() if x["internal_api"] == "ope
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     ).stdout.split()
     assert found in ([], [str(count)])  # NumPy may have been built with another library.
+
+
+@pytest.mark.skipif(library() is None, reason="oneDNN has no build for this platform")
+@pytest.mark.parametrize(
+    ("given", "ours"),
+    [({}, True), ({"GOMP_SPINCOUNT": "7"}, False), ({"OMP_WAIT_POLICY": "active"}, False)],
+)
+def test_threads_do_not_wait_actively_for_long_unless_told_to(given, ours):
+    code = """
+import os
+before = dict(os.environ)
+from hal_cpu.dnn import library
+library()
+assert dict(os.environ) == before
+"""
+    unset = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    environment = {k: v for k, v in os.environ.items() if k not in unset}
+    environment |= {"OMP_DISPLAY_ENV": "verbose", **given}
+    shown = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    ).stderr
+    assert "GOMP_SPINCOUNT = " in shown
+    assert ("GOMP_SPINCOUNT = '5000'" in shown) == ours

@@ -22,6 +22,7 @@ __all__ = ["Argument", "engine", "failed", "library", "one_thread", "openmp", "s
 
 _DISTRIBUTION = "onednn-cpu-gomp"
 _MAJOR = 3
+_TURNS_OF_WAITING = 5000  # About 50 microseconds: as long as there are between two calls.
 _CPU = 1
 _IN_ORDER = 1
 _STATUS = {
@@ -129,16 +130,24 @@ def _find() -> str | None:
 
 
 def _load(path: str) -> Any:
-    """Load a library that starts as many threads as hal does: it asks the environment, once."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = str(thread_count())
+    """Load a library whose threads are as many as hal's and wait as hal wants them to.
+
+    OpenMP asks the environment, once. By itself it lets a thread wait actively for milliseconds,
+    and where other work keeps a processor busy, the thread it waits for does not get this one.
+    """
+    wanted = {"OMP_NUM_THREADS": str(thread_count())}
+    if "GOMP_SPINCOUNT" not in os.environ and "OMP_WAIT_POLICY" not in os.environ:
+        wanted["GOMP_SPINCOUNT"] = str(_TURNS_OF_WAITING)
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         found = ctypes.CDLL(path)
     finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
     found.dnnl_version.restype = POINTER(_Version)
     return found
 

@@ -71,7 +71,7 @@ def empty_like(x: Tensor, /, *, dtype: Any = None, device: Any = None) -> Tensor
     (3,)
     """
     check_tensor("empty_like", x)
-    return empty(x.shape, dtype=dtype or x.dtype, device=device or x.device)
+    return empty(x.shape, **_like(x, dtype, device))
 
 
 def zeros_like(x: Tensor, /, *, dtype: Any = None, device: Any = None) -> Tensor:
@@ -95,7 +95,7 @@ def zeros_like(x: Tensor, /, *, dtype: Any = None, device: Any = None) -> Tensor
     Tensor([0., 0.], dtype=float32, device='cpu:0')
     """
     check_tensor("zeros_like", x)
-    return zeros(x.shape, dtype=dtype or x.dtype, device=device or x.device)
+    return zeros(x.shape, **_like(x, dtype, device))
 
 
 def ones_like(x: Tensor, /, *, dtype: Any = None, device: Any = None) -> Tensor:
@@ -119,7 +119,7 @@ def ones_like(x: Tensor, /, *, dtype: Any = None, device: Any = None) -> Tensor:
     Tensor([1., 1.], dtype=float32, device='cpu:0')
     """
     check_tensor("ones_like", x)
-    return ones(x.shape, dtype=dtype or x.dtype, device=device or x.device)
+    return ones(x.shape, **_like(x, dtype, device))
 
 
 def full_like(
@@ -151,4 +151,12 @@ def full_like(
     Tensor([7., 7.], dtype=float32, device='cpu:0')
     """
     check_tensor("full_like", x)
-    return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device or x.device)
+    return full(x.shape, fill_value, **_like(x, dtype, device))
+
+
+def _like(x: Tensor, dtype: Any, device: Any) -> dict[str, Any]:
+    """Return the dtype and device that were asked for, those of a tensor where none was."""
+    return {
+        "dtype": x.dtype if dtype is None else dtype,
+        "device": x.device if device is None else device,
+    }

@@ -170,3 +170,9 @@ def test_the_grids_of_meshgrid_can_be_written(device):
 def test_what_makes_no_tensor_is_refused(make, error):
     with pytest.raises(error):
         make()
+
+
+@pytest.mark.parametrize("like", [hal.empty_like, hal.zeros_like, hal.ones_like])
+def test_what_is_no_dtype_is_refused_even_where_it_has_no_truth(like, cpu):
+    with pytest.raises(hal.DTypeError, match="not a dtype"):
+        like(hal.ones(2, device=cpu), dtype=np.ones(0))

@@ -17,6 +17,7 @@ def calls(dtype):
     square, high = np.ones((2, 3, 3), dtype), np.ones((2, 5, 3), dtype)
     yield from ((name, [square], {}) for name in FACTORISED)
     yield from ((name, [high], {}) for name in ("svd", "qr"))
+    yield "slogdet", [square[0]], {}
     yield "qr", [high[:, :0]], {"mode": "complete"}
     yield "qr", [high[:, :, :0]], {"mode": "complete"}
     yield "solve", [square, high[0, :3, :2]], {}

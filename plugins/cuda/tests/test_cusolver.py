@@ -195,6 +195,52 @@ class Api:
         return made[-1]
 
 
+class Blas:
+    """``nvmath.bindings.cublas``, of which batches of small matrices are asked."""
+
+    def __init__(self, streams, called):
+        self.streams = streams
+        self.called = called
+
+    def create(self):
+        return 9
+
+    def set_stream(self, handle, stream):
+        assert handle == 9
+        self.stream = self.streams[stream]
+
+    def __getattr__(self, name):
+        kind = dict(zip("sdcz", NUMPY, strict=True))[name[0]]
+        work = {"getrf_batched": self._getrf, "getrs_batched": self._getrs}[name[1:]]
+
+        def start(handle, *given):
+            assert handle == 9
+            self.called.append(name)
+            self.stream.run(work, kind, *given)
+
+        return start
+
+    def _getrf(self, kind, n, matrices, leading, pivots, statuses, count):
+        for number, a in enumerate(words(matrices, count, np.uint64).tolist()):
+            rows = np.zeros(n, np.int64)
+            status = Api._getrf(n, n, kind, a, leading, rows.ctypes.data)
+            words(pivots + 4 * n * number, n, np.int32)[...] = rows
+            words(statuses + 4 * number, 1, np.int32)[...] = status
+
+    def _getrs(self, kind, transposed, n, columns, matrices, leading, pivots, sides, side_leading,
+               status, count):  # fmt: skip
+        places = [words(at, count, np.uint64).tolist() for at in (matrices, sides)]
+        for number, (a, b) in enumerate(zip(*places, strict=True)):
+            rows = words(pivots + 4 * n * number, n, np.int32).astype(np.int64)
+            given = (kind, a, leading, rows.ctypes.data, kind, b, side_leading)
+            Api._getrs(transposed, n, columns, *given)
+
+
+def words(address, count, dtype):
+    nbytes = count * np.dtype(dtype).itemsize
+    return np.frombuffer((ctypes.c_uint8 * nbytes).from_address(address), dtype)
+
+
 @pytest.fixture
 def api(carry_out):
     """cuSOLVER's bindings on the stand-in."""
@@ -204,7 +250,7 @@ def api(carry_out):
 @pytest.fixture
 def library(api):
     """cuSOLVER on the stand-in."""
-    return Cusolver(api, TYPES)
+    return Cusolver(api, TYPES, Blas(api.streams, api.called))
 
 
 @pytest.mark.parametrize("dtype", PRECISE, ids=str)
@@ -246,6 +292,34 @@ def test_each_matrix_is_factorised_once_whatever_it_is_solved_for(carry_out, api
     found = carry_out("solve", [a, b], solvers=lambda: library)
     np.testing.assert_allclose(found, np.linalg.solve(a, b), atol=1e-12)
     assert api.called == ["xgetrf"] * 2 + ["xgetrs"] * 10
+
+
+@pytest.mark.parametrize(("name", "calls"), [("solve", 2), ("inv", 2), ("slogdet", 1)])
+def test_many_small_matrices_are_factorised_and_solved_for_at_once(
+    carry_out, api, library, name, calls
+):
+    arrays = [matrices(2, 5, 3, 3), matrices(2, 5, 3, 2)][: 2 if name == "solve" else 1]
+    found = carry_out(name, arrays, solvers=lambda: library)
+    both = (found, getattr(np.linalg, name)(*arrays))
+    for a, b in zip(*[x if isinstance(x, tuple) else (x,) for x in both], strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+    assert api.called == ["zgetrf_batched", "zgetrs_batched"][:calls]
+
+
+def test_large_matrices_are_factorised_one_by_one(carry_out, api, library):
+    a = matrices(2, 257, 257)
+    found = carry_out("inv", [a], solvers=lambda: library)
+    np.testing.assert_allclose(found @ a, np.broadcast_to(np.eye(257), a.shape), atol=1e-9)
+    assert api.called == ["xgetrf"] * 2 + ["xgetrs"] * 2
+
+
+def test_what_cublas_does_not_know_is_a_fault_of_the_device(carry_out, library, monkeypatch):
+    def refuse(*given):
+        words(given[-2], 1, np.int32)[...] = -4
+
+    monkeypatch.setattr(library.batches._api, "zgetrs_batched", refuse, raising=False)
+    with pytest.raises(DeviceError, match="refused argument 4 of zgetrs_batched"):
+        carry_out("inv", [matrices(2, 3, 3)], solvers=lambda: library)
 
 
 @pytest.mark.parametrize(
@@ -336,7 +410,8 @@ def test_a_library_that_does_not_load_is_said_and_done_without(monkeypatch):
         raise RuntimeError("libcusolver.so was not found")
 
     bindings, nvmath = ModuleType("nvmath.bindings"), ModuleType("nvmath")
-    bindings.cusolverDn, nvmath.CudaDataType = SimpleNamespace(create=create), TYPES
+    bindings.cusolverDn = bindings.cublas = SimpleNamespace(create=create)
+    nvmath.CudaDataType = TYPES
     monkeypatch.setitem(sys.modules, "nvmath", nvmath)
     monkeypatch.setitem(sys.modules, "nvmath.bindings", bindings)
     with pytest.warns(hal.HalWarning, match="libcusolver.so was not found"):

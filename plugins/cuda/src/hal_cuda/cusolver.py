@@ -11,9 +11,11 @@ import numpy as np
 
 from hal import dtypes
 from hal.dtypes import DType
-from hal.errors import DeviceError, HalWarning, LinAlgError
+from hal.errors import HalWarning
+from hal_cuda.batches import Batches
 from hal_cuda.errors import translated
 from hal_cuda.scratch import Scratch
+from hal_cuda.statuses import Statuses
 
 __all__ = ["LOWER", "TRANSPOSED", "UPPER", "Cusolver", "load"]
 
@@ -29,7 +31,6 @@ _KINDS = {
     dtypes.complex64: ("c", "CUDA_C_32F"),
     dtypes.complex128: ("z", "CUDA_C_64F"),
 }
-_STATUS = np.dtype(np.int32)
 
 
 class Cusolver:
@@ -37,12 +38,19 @@ class Cusolver:
 
     Parameters
     ----------
-    api, data_types : object
-        ``nvmath.bindings.cusolverDn`` and ``CudaDataType`` of nvmath; tests give their own.
+    api, data_types, products : object
+        ``nvmath.bindings.cusolverDn``, ``CudaDataType`` of nvmath, ``nvmath.bindings.cublas``;
+        tests give their own.
+
+    Attributes
+    ----------
+    batches : Batches
+        What factorises many small matrices at once.
     """
 
-    def __init__(self, api: Any, data_types: Any) -> None:
+    def __init__(self, api: Any, data_types: Any, products: Any) -> None:
         self._api = api
+        self.batches = Batches(products)
         self._kinds = {dtype: int(getattr(data_types, name)) for dtype, (_, name) in _KINDS.items()}
         self._handle = api.create()
         self._params = api.create_params()
@@ -85,7 +93,7 @@ class Cusolver:
                     self._handle, self._params, *first, compute
                 )
                 there = scratch(device)
-                here = statuses.host = np.empty(max(host, 1), np.uint8)
+                here = scratch.keep(np.empty(max(host, 1), np.uint8))
                 for number, given in enumerate(calls):
                     getattr(self._api, name)(
                         self._handle, self._params, *given, compute, there, device,
@@ -127,58 +135,16 @@ class Cusolver:
         return statuses
 
 
-class Statuses:
-    """What the library says of each matrix, in device memory.
-
-    Attributes
-    ----------
-    host : numpy.ndarray or None
-        Scratch memory on the host, which must be there until the work is done.
-    """
-
-    def __init__(self, name: str, scratch: Scratch, count: int) -> None:
-        # The library itself waits at times, and somebody will for what it says.
-        scratch.driver.may_wait(scratch.stream)
-        self.host: Any = None
-        self._name = name
-        self._scratch = scratch
-        self._nbytes = count * _STATUS.itemsize
-        self._address = scratch(self._nbytes)
-
-    def address(self, number: int) -> int:
-        """Return where the status of one matrix is written."""
-        return self._address + number * _STATUS.itemsize
-
-    def check(self, failure: LinAlgError | None = None) -> None:
-        """Wait for the work, and raise what was wrong with a matrix.
-
-        Raises
-        ------
-        LinAlgError
-            The failure, when the library could not factorise a matrix.
-        DeviceError
-            When it was asked for what it does not know.
-        """
-        if not self._nbytes:
-            return
-        scratch = self._scratch
-        found = scratch.driver.fetch(self._address, self._nbytes, scratch.stream).view(_STATUS)
-        if (found < 0).any():
-            raise DeviceError(f"cuSOLVER refused argument {-found.min()} of {self._name}")
-        if failure is not None and (found > 0).any():
-            raise failure
-
-
 def load() -> Cusolver | None:
     """Return the library on the calling thread's device, or None where it is not installed."""
     try:
         from nvmath import CudaDataType
-        from nvmath.bindings import cusolverDn
+        from nvmath.bindings import cublas, cusolverDn
     except ImportError:
         return None
     # The bindings load the library itself at the first call; it starts with errors of its own kind.
     try:
-        return Cusolver(cusolverDn, CudaDataType)
+        return Cusolver(cusolverDn, CudaDataType, cublas)
     except Exception as error:
         warnings.warn(
             f"cuSOLVER cannot be used, the host factorises: {error}", HalWarning, stacklevel=2

@@ -287,6 +287,7 @@ def test_cufft_loads():
 
 def test_cusolver_takes_the_arguments_of_every_function():
     real, types = needs("nvmath.bindings.cusolverDn"), needs("nvmath").CudaDataType
+    cublas = needs("nvmath.bindings.cublas")
     sizes = {f"{name}_buffer_size": (48, 16) for name in
              ("xgetrf", "xpotrf", "xgeqrf", "xgesvd", "xsyevd", "xgeev")}  # fmt: skip
     letters = {hal.float32: "sorgqr", hal.float64: "dorgqr",
@@ -296,10 +297,20 @@ def test_cusolver_takes_the_arguments_of_every_function():
              "solve")  # fmt: skip
     for dtype, columns in letters.items():
         api = Fitting(real, create=3, create_params=4, **sizes)
+        blas = Fitting(cublas, create=9)
         for name in names:
             x = Layout(dtype, (2, 3, 3))
-            layouts = [x, Layout(dtype, (3, 5))] if name == "solve" else [x]
-            run_linalg(Cusolver(api, types), name, *layouts)
+            one = [Layout(dtype, (3, 3)), Layout(dtype, (3, 5))]
+            layouts = one if name == "solve" else [x]
+            run_linalg(Cusolver(api, types, blas), name, *layouts)
+        letter = columns[0]
+        run_linalg(Cusolver(api, types, blas), "solve", x, Layout(dtype, (2, 3, 5)))
+        solved = blas.given(f"{letter}getrs_batched")
+        assert [solved[name] for name in ("trans", "n", "nrhs", "lda", "ldb", "batch_size")] == [
+            cublas.Operation.T, 3, 5, 3, 3, 2
+        ]  # fmt: skip
+        factorised = blas.given(f"{letter}getrf_batched")
+        assert (factorised["n"], factorised["lda"], factorised["batch_size"]) == (3, 3, 2)
         made = {name for name, _ in api.made}
         assert {
             "xgetrf",

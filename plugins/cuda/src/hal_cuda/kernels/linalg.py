@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hal import dtypes
 from hal.dtypes import real_counterpart
 from hal.ops import Operator
 from hal.ops.linalg import failure
 from hal.plugin import Kernel, Layout, Signature, broadcast_strides
-from hal_cuda.cusolver import LOWER, TRANSPOSED, UPPER, Cusolver, Statuses
+from hal_cuda.batches import LARGEST
+from hal_cuda.cusolver import LOWER, TRANSPOSED, UPPER, Cusolver
 from hal_cuda.kernels.eigen import eig, eigh, eigvals, eigvalsh
 from hal_cuda.kernels.elementwise import loop
 from hal_cuda.kernels.factors import qr, svd, svdvals
@@ -25,6 +27,7 @@ from hal_cuda.kernels.triangle import triangle
 from hal_cuda.launch import Launch
 from hal_cuda.scratch import Scratch
 from hal_cuda.source import Source
+from hal_cuda.statuses import Statuses
 from hal_cuda.types import ctype
 
 if TYPE_CHECKING:
@@ -43,28 +46,60 @@ def linalg(driver: Driver, op: Operator, signature: Signature) -> Kernel | None:
 
 
 class _Factors:
-    """The factorisation of each matrix of a stack into triangles, with exchanged rows."""
+    """The factorisation of each matrix of a stack into triangles, with exchanged rows.
 
-    def __init__(self, driver: Driver, library: Cusolver, a: Layout) -> None:
+    Many small matrices are factorised and solved for at once.
+    """
+
+    def __init__(self, driver: Driver, library: Cusolver, a: Layout, apart: bool = False) -> None:
         self._library = library
         self._a = a
         self._size = a.shape[-1]
         self._count = prod(a.shape[:-2])
         self._copy = loop(driver, "r0 = v0;", [a], [a])
-        self.step = self._size * self._size * a.dtype.itemsize
-        self.row = self._size * 8  # A whole number of 64 bits for each row.
+        self._step = self._size * self._size * a.dtype.itemsize
+        self._together = self._count > 1 and 0 < self._size <= LARGEST and not apart
+        self.pivot = dtypes.int32 if self._together else dtypes.int64
+        self._row = self._size * self.pivot.itemsize
 
     def make(self, scratch: Scratch, given: int) -> tuple[int, int, Statuses]:
         """Enqueue it; return where the factors and the numbers of rows are, and the statuses."""
-        a, pivots = scratch(self._a.nbytes), scratch(self._count * self.row)
+        a, pivots = scratch(self._a.nbytes), scratch(self._count * self._row)
         self._copy(scratch.stream, a, given)
-        size, kind = self._size, self._library.kind(self._a.dtype)
+        dtype, size, library = self._a.dtype, self._size, self._library
+        if self._together:
+            return a, pivots, library.batches.factorise(dtype, scratch, size, self._all(a), pivots)
+        kind = library.kind(dtype)
         calls = [
-            (size, size, kind, a + n * self.step, size, pivots + n * self.row)
+            (size, size, kind, a + n * self._step, size, pivots + n * self._row)
             for n in range(self._count if size else 0)
         ]
-        statuses = self._library.each("xgetrf", self._a.dtype, scratch, calls, unsized=1)
-        return a, pivots, statuses
+        return a, pivots, library.each("xgetrf", dtype, scratch, calls, unsized=1)
+
+    def solve(
+        self, scratch: Scratch, made: int, pivots: int, which: Sequence[int], x: int, columns: int
+    ) -> None:
+        """Solve for right-hand sides at ``x``, column behind column, in place.
+
+        ``which`` says which matrix each belongs to: its own in turn unless they were kept apart.
+        """
+        dtype, size, step = self._a.dtype, self._size, self._size * columns * self._a.dtype.itemsize
+        if self._together:
+            sides = range(x, x + len(which) * step, step)
+            self._library.batches.solve(
+                dtype, scratch, size, columns, self._all(made), pivots, sides
+            )
+            return
+        kind = self._library.kind(dtype)
+        calls = [
+            (TRANSPOSED, size, columns, kind, made + matrix * self._step, size,
+             pivots + matrix * self._row, kind, x + n * step, size)
+            for n, matrix in enumerate(which)
+        ]  # fmt: skip
+        self._library.solve(scratch, calls).check()
+
+    def _all(self, start: int) -> range:
+        return range(start, start + self._count * self._step, self._step)
 
 
 def _cholesky(driver: Driver, library: Cusolver, signature: Signature) -> Kernel:
@@ -93,7 +128,8 @@ def _slogdet(driver: Driver, library: Cusolver, signature: Signature) -> Kernel:
     assert x is not None
     count, size = prod(x.shape[:-2]), x.shape[-1]
     factors = _Factors(driver, library, x)
-    source = determinant_source(ctype(x.dtype), ctype(real_counterpart(x.dtype)))
+    names = [ctype(d) for d in (x.dtype, real_counterpart(x.dtype), factors.pivot)]
+    source = determinant_source(*names)
     launch = Launch(driver, source, max(1, min(count, 2**31 - 1)), 4, [count, size])
 
     def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
@@ -105,10 +141,10 @@ def _slogdet(driver: Driver, library: Cusolver, signature: Signature) -> Kernel:
     return Kernel(into)
 
 
-def determinant_source(dtype: str, real: str) -> Source:
+def determinant_source(dtype: str, real: str, pivot: str) -> Source:
     """Return the source of what makes sign and logarithm of a determinant from the factors."""
     body = f"""
-typedef DeterminantArgs<{dtype}, {real}> Args;
+typedef DeterminantArgs<{dtype}, {real}, {pivot}> Args;
 extern "C" __global__ void determinant(Args a) {{ determinant_of(a); }}
 """
     return Source("determinant", body, ("linalg",))
@@ -119,7 +155,7 @@ def _solve(driver: Driver, library: Cusolver, signature: Signature) -> Kernel:
     assert a is not None
     assert b is not None
     out = signature.outputs[0]
-    size, kind = a.shape[-1], library.kind(a.dtype)
+    size = a.shape[-1]
     # As matrices of one column where they are vectors; the library wants column behind column.
     whole = out.shape if b.ndim > 1 else (*out.shape, 1)
     given = b if b.ndim > 1 else Layout(b.dtype, (*b.shape, 1))
@@ -130,8 +166,7 @@ def _solve(driver: Driver, library: Cusolver, signature: Signature) -> Kernel:
     scatter = loop(driver, "r0 = v0;", [sides], [_turned(out.dtype, whole, packed.strides)])
     numbers = np.arange(prod(a.shape[:-2])).reshape(a.shape[:-2])
     which = np.broadcast_to(numbers, whole[:-2]).ravel().tolist()
-    factors = _Factors(driver, library, a)
-    step = size * whole[-1] * a.dtype.itemsize
+    factors = _Factors(driver, library, a, apart=which != list(range(numbers.size)))
 
     def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
         with Scratch(driver, stream) as scratch:
@@ -139,14 +174,8 @@ def _solve(driver: Driver, library: Cusolver, signature: Signature) -> Kernel:
             if out.size:
                 x = scratch(sides.nbytes)
                 gather(stream, x, inputs[1].pointer)
-                calls = [
-                    (TRANSPOSED, size, whole[-1], kind, made + matrix * factors.step, size,
-                     pivots + matrix * factors.row, kind, x + n * step, size)
-                    for n, matrix in enumerate(which)
-                ]  # fmt: skip
-                solved = library.solve(scratch, calls)
+                factors.solve(scratch, made, pivots, which, x, whole[-1])
                 scatter(stream, outputs[0].pointer, x)
-                solved.check()
             statuses.check(failure("solve", "Singular matrix"))
 
     return Kernel(into)
@@ -155,7 +184,6 @@ def _solve(driver: Driver, library: Cusolver, signature: Signature) -> Kernel:
 def _inv(driver: Driver, library: Cusolver, signature: Signature) -> Kernel:
     (a,) = signature.inputs
     assert a is not None
-    size, kind = a.shape[-1], library.kind(a.dtype)
     factors, matrices = _Factors(driver, library, a), stack(a)
     sides, scatter = identity(driver, matrices), copying(driver, matrices.turned, matrices.packed)
 
@@ -167,14 +195,8 @@ def _inv(driver: Driver, library: Cusolver, signature: Signature) -> Kernel:
             x = scratch(a.nbytes)
             for launch in sides:
                 launch(stream, x)
-            calls = [
-                (TRANSPOSED, size, size, kind, made + n * factors.step, size,
-                 pivots + n * factors.row, kind, x + n * factors.step, size)
-                for n in range(matrices.matrices)
-            ]  # fmt: skip
-            solved = library.solve(scratch, calls)
+            factors.solve(scratch, made, pivots, range(matrices.matrices), x, matrices.rows)
             scatter(stream, outputs[0].pointer, x)
-            solved.check()
             statuses.check(failure("inv", "Singular matrix"))
 
     return Kernel(into)

@@ -15,14 +15,15 @@ template <class T> __device__ void triangle_of(const TriangleArgs<T>& a) {
 }
 
 // A row exchanged with itself is none; every other one turns the sign.
-template <class T, class R> struct DeterminantArgs {
+template <class T, class R, class P> struct DeterminantArgs {
   T* sign;
   R* size;
   const T* factors;
-  const i64* pivots;
+  const P* pivots;
   i64 count, n;
 };
-template <class T, class R> __device__ void determinant_of(const DeterminantArgs<T, R>& a) {
+template <class T, class R, class P>
+__device__ void determinant_of(const DeterminantArgs<T, R, P>& a) {
   __shared__ T signs[256];
   __shared__ f64 sizes[256];
   for (i64 which = blockIdx.x; which < a.count; which += gridDim.x) {

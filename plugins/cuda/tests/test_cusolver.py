@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from functools import partial
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -63,6 +64,10 @@ class Api:
     def __getattr__(self, name):
         if name.endswith("_buffer_size"):
             return lambda *given: self._size(name.removesuffix("_buffer_size"), *given)
+        if name.endswith("potrf_batched"):
+            return partial(self._potrf_batched, name)
+        if name == "xsyev_batched":
+            return self._syev_batched
         work = getattr(type(self), f"_{name.lstrip('x')}" if name[0] == "x" else "_orgqr")
 
         def start(handle, *given):
@@ -81,6 +86,27 @@ class Api:
             self.stream.run(self._done, work, given, status)
 
         return start
+
+    def _potrf_batched(self, name, handle, upper, n, matrices, leading, statuses, count):
+        self.called.append(name)
+        kind = dict(zip("sdcz", NUMPY, strict=True))[name[0]]
+
+        def work():
+            for number, a in enumerate(words(matrices, count, np.uint64).tolist()):
+                given = (upper, n, kind, a, leading)
+                self._done(type(self)._potrf, given, statuses + 4 * number)
+
+        self.stream.run(work)
+
+    def _syev_batched(self, handle, params, job, upper, n, kind, a, leading, w_kind, w, *rest):
+        self.called.append("xsyev_batched")
+        *rest, count = rest
+        (status,) = self._checked("xsyev_batched", rest)
+        sizes = [n * np.dtype(NUMPY[k]).itemsize for k in (kind, w_kind)]
+        for number in range(count):
+            given = (job, upper, n, kind, a + number * n * sizes[0], leading,
+                     w_kind, w + number * sizes[1])  # fmt: skip
+            self.stream.run(self._done, type(self)._syevd, given, status + 4 * number)
 
     def _size(self, name, handle, *given):
         if name[0] != "x":
@@ -304,6 +330,17 @@ def test_many_small_matrices_are_factorised_and_solved_for_at_once(
     for a, b in zip(*[x if isinstance(x, tuple) else (x,) for x in both], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-12)
     assert api.called == ["zgetrf_batched", "zgetrs_batched"][:calls]
+
+
+@pytest.mark.parametrize(
+    ("name", "call"), [("cholesky", "zpotrf_batched"), ("eigvalsh", "xsyev_batched")]
+)
+def test_many_small_symmetric_matrices_are_factorised_at_once(carry_out, api, library, name, call):
+    root = matrices(2, 5, 3, 3)
+    a = root @ root.conj().swapaxes(-1, -2)
+    found = carry_out(name, [a], solvers=lambda: library)
+    np.testing.assert_allclose(found, getattr(np.linalg, name)(a), atol=1e-12)
+    assert api.called == [call]
 
 
 def test_large_matrices_are_factorised_one_by_one(carry_out, api, library):

@@ -13,10 +13,10 @@ from hal_cuda.errors import translated
 from hal_cuda.scratch import Scratch
 from hal_cuda.statuses import Statuses
 
-__all__ = ["LARGEST", "Batches"]
+__all__ = ["LARGEST", "Batches", "addresses"]
 
 LARGEST = 256
-"""Rows of a matrix from which on the library is quicker with one at a time."""
+"""Rows of a matrix up to which many are better dealt with at once."""
 
 _LETTERS = {("float", 32): "s", ("float", 64): "d", ("complex", 64): "c", ("complex", 128): "z"}
 _TRANSPOSED = 1
@@ -51,7 +51,7 @@ class Batches:
         name = f"{_LETTERS[dtype.kind, dtype.bits]}getrf_batched"
         count = len(matrices)
         statuses = Statuses(name, scratch, count)
-        given = _addresses(scratch, matrices)
+        given = addresses(scratch, matrices)
         self._call(name, scratch, size, given, size, pivots, statuses.address(0), count)
         return statuses
 
@@ -67,7 +67,7 @@ class Batches:
     ) -> None:
         """Enqueue the solution for the transposes of the matrices that were factorised."""
         name = f"{_LETTERS[dtype.kind, dtype.bits]}getrs_batched"
-        left, right = _addresses(scratch, factors), _addresses(scratch, sides)
+        left, right = addresses(scratch, factors), addresses(scratch, sides)
         status = scratch.keep(np.zeros(1, np.int32))
         self._call(
             name, scratch, _TRANSPOSED, size, columns, left, size, pivots, right, size,
@@ -85,6 +85,6 @@ class Batches:
             raise translated(error, f"cuBLAS refused {name}") from error
 
 
-def _addresses(scratch: Scratch, places: range) -> int:
+def addresses(scratch: Scratch, places: range) -> int:
     """Return where the device finds the addresses of matrices."""
     return scratch.filled(np.arange(places.start, places.stop, places.step, dtype=np.uint64))

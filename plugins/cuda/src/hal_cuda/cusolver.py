@@ -12,7 +12,7 @@ import numpy as np
 from hal import dtypes
 from hal.dtypes import DType
 from hal.errors import HalWarning
-from hal_cuda.batches import Batches
+from hal_cuda.batches import Batches, addresses
 from hal_cuda.errors import translated
 from hal_cuda.scratch import Scratch
 from hal_cuda.statuses import Statuses
@@ -99,6 +99,51 @@ class Cusolver:
                         self._handle, self._params, *given, compute, there, device,
                         here.ctypes.data, host, statuses.address(number),
                     )  # fmt: skip
+        except Exception as error:
+            raise translated(error, f"cuSOLVER refused {name}") from error
+        return statuses
+
+    def together(
+        self, name: str, dtype: DType, scratch: Scratch, given: Sequence[int], count: int
+    ) -> Statuses:
+        """Enqueue a function of the generic interface that takes many matrices at once.
+
+        Parameters
+        ----------
+        given : sequence of int
+            What stands between the parameters' handle and the type; matrices lie one behind
+            another.
+        """
+        statuses, compute = Statuses(name, scratch, count), self.kind(dtype)
+        try:
+            with self._lock:
+                self._api.set_stream(self._handle, int(scratch.stream.handle))
+                device, host = getattr(self._api, f"{name}_buffer_size")(
+                    self._handle, self._params, *given, compute, count
+                )
+                there = scratch(device)
+                here = scratch.keep(np.empty(max(host, 1), np.uint8))
+                getattr(self._api, name)(
+                    self._handle, self._params, *given, compute, there, device,
+                    here.ctypes.data, host, statuses.address(0), count,
+                )  # fmt: skip
+        except Exception as error:
+            raise translated(error, f"cuSOLVER refused {name}") from error
+        return statuses
+
+    def roots(
+        self, dtype: DType, scratch: Scratch, triangle: int, size: int, matrices: range
+    ) -> Statuses:
+        """Enqueue Cholesky's factorisation of many matrices at once, in place."""
+        name = f"{_KINDS[dtype][0]}potrf_batched"
+        statuses = Statuses(name, scratch, len(matrices))
+        places = addresses(scratch, matrices)
+        try:
+            with self._lock:
+                self._api.set_stream(self._handle, int(scratch.stream.handle))
+                getattr(self._api, name)(
+                    self._handle, triangle, size, places, size, statuses.address(0), len(matrices)
+                )
         except Exception as error:
             raise translated(error, f"cuSOLVER refused {name}") from error
         return statuses

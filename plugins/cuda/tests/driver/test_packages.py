@@ -292,6 +292,7 @@ def test_cusolver_takes_the_arguments_of_every_function():
              ("xgetrf", "xpotrf", "xgeqrf", "xgesvd", "xsyevd", "xgeev")}  # fmt: skip
     letters = {hal.float32: "sorgqr", hal.float64: "dorgqr",
                hal.complex64: "cungqr", hal.complex128: "zungqr"}  # fmt: skip
+    sizes["xsyev_batched_buffer_size"] = (48, 16)
     sizes |= {f"{name}_buffer_size": 12 for name in letters.values()}
     names = ("cholesky", "slogdet", "qr", "svd", "svdvals", "eigh", "eigvalsh", "eig", "eigvals",
              "solve")  # fmt: skip
@@ -304,6 +305,11 @@ def test_cusolver_takes_the_arguments_of_every_function():
             layouts = one if name == "solve" else [x]
             run_linalg(Cusolver(api, types, blas), name, *layouts)
         letter = columns[0]
+        for name in ("cholesky", "eigh"):
+            run_linalg(Cusolver(api, types, blas), name, Layout(dtype, (3, 3)))
+        roots = api.given(f"{letter}potrf_batched")
+        assert (roots["n"], roots["lda"], roots["batch_size"]) == (3, 3, 2)
+        assert api.given("xsyev_batched")["batch_size"] == 2
         run_linalg(Cusolver(api, types, blas), "solve", x, Layout(dtype, (2, 3, 5)))
         solved = blas.given(f"{letter}getrs_batched")
         assert [solved[name] for name in ("trans", "n", "nrhs", "lda", "ldb", "batch_size")] == [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hal.dtypes import real_counterpart
 from hal.ops.linalg import failure
 from hal.plugin import Kernel, Layout, Signature
+from hal_cuda.batches import LARGEST
 from hal_cuda.cusolver import UPPER, Cusolver
 from hal_cuda.geometry import blocks
 from hal_cuda.kernels.stacks import Stack, copying, stack
@@ -52,6 +53,7 @@ def _symmetric(
     job = _VALUES if scatter is None else _VECTORS
     step = size * real.itemsize
     name = "eigvalsh" if scatter is None else "eigh"
+    together = given.matrices > 1 and size <= LARGEST
 
     def into(stream: Any, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
         with Scratch(driver, stream) as scratch:
@@ -61,9 +63,13 @@ def _symmetric(
             calls = [
                 (job, UPPER, size, kinds[0], a + n * given.step, size,
                  kinds[1], outputs[0].pointer + n * step)
-                for n in range(given.matrices)
+                for n in range(1 if together else given.matrices)
             ]  # fmt: skip
-            statuses = library.each("xsyevd", x.dtype, scratch, calls)
+            if together:
+                call, count = calls[0], given.matrices
+                statuses = library.together("xsyev_batched", x.dtype, scratch, call, count)
+            else:
+                statuses = library.each("xsyevd", x.dtype, scratch, calls)
             if scatter is not None:
                 scatter(stream, outputs[1].pointer, a)
             statuses.check(failure(name, "Eigenvalues did not converge"))

@@ -115,8 +115,12 @@ def _cholesky(driver: Driver, library: Cusolver, signature: Signature) -> Kernel
         with Scratch(driver, stream) as scratch:
             a = scratch(x.nbytes)
             copy(stream, a, inputs[0].pointer)
-            calls = [(side, size, kind, a + at, size) for at in range(0, x.nbytes, step or 1)]
-            statuses = library.each("xpotrf", x.dtype, scratch, calls)
+            places = range(a, a + x.nbytes, step or 1)
+            if len(places) > 1 and size <= LARGEST:
+                statuses = library.roots(x.dtype, scratch, side, size, places)
+            else:
+                calls = [(side, size, kind, at, size) for at in places]
+                statuses = library.each("xpotrf", x.dtype, scratch, calls)
             cut(stream, outputs[0].pointer, a)
             statuses.check(failure("cholesky", "Matrix is not positive definite"))
 

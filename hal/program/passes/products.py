@@ -215,8 +215,11 @@ def _column(x: Array, width: int, total: int, start: int, buffer: int) -> Array 
     return Array(buffer, layout, x.offset // width * total + x.offset % width + start)
 
 
-def constant_values(program: Program, array: Array, device: Device) -> Any:
-    """Return a constant's values on the host."""
+def constant_values(program: Program, array: Array, device: Device, copy: bool = True) -> Any:
+    """Return a constant's values on the host.
+
+    Without ``copy`` they may be the constant's own memory: to be read at once, and not kept.
+    """
     constant = program.constants[array.buffer]
     layout, start = array.layout, array.offset
     if isinstance(constant, Storage):
@@ -224,7 +227,9 @@ def constant_values(program: Program, array: Array, device: Device) -> Any:
         view = device.runtime.view(
             constant.buffer, layout.dtype, layout.shape, layout.strides, start
         )
-        return to_host(wrap(spec, view, (constant, start)))
+        shared = device.runtime.synchronous and not copy
+        exposed = device.runtime.expose(view) if shared else None
+        return to_host(wrap(spec, view, (constant, start))) if exposed is None else exposed
     size = layout.dtype.itemsize
     strides = tuple(s * size for s in layout.strides)
     packed = np.ascontiguousarray(constant)

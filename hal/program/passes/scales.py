@@ -10,7 +10,7 @@ import numpy as np
 
 from hal.device import Device
 from hal.dtypes import float32, float64
-from hal.memory import base, from_host
+from hal.memory import allocate, base, from_host
 from hal.ops import operators
 from hal.plugin import Array, Call, Layout, Program
 from hal.program.passes.calls import has_kernel, joined_labels
@@ -44,17 +44,13 @@ def fold_scales(program: Program, device: Device) -> Program:
         position, out, (factor, summand) = scaled
         x, weight, bias = (*call.inputs, None)[:3]
         assert weight is not None
-        values = constant_values(program, weight, device)
-        factors = factor.reshape(-1, *(1,) * (weight.layout.ndim - 1))
-        # In float64 piece by piece: a large weight is not held in it as a whole.
-        values = np.multiply(
-            values, factors, np.empty_like(values), dtype=np.float64, casting="same_kind"
-        )
         if bias is not None:
             summand = summand + _values(graph, bias) * factor
+        factors = factor.reshape(-1, *(1,) * (weight.layout.ndim - 1))
+        values = constant_values(program, weight, device, copy=False)
         found[position] = replace(
             call,
-            inputs=(x, new.array(values, weight), new.array(summand, weight)),
+            inputs=(x, new.product(values, factors, weight), new.array(summand, weight)),
             outputs=(out,),
             label=joined_labels((call, program.calls[position])),
         )
@@ -119,6 +115,20 @@ class _Constants:
         # On the device at once: a copy on the host would live as long as the program.
         self._constants[buffer] = base(from_host(packed, self._device))[0]
         return Array(buffer, Layout(like.layout.dtype, packed.shape))
+
+    def product(self, values: Any, factors: Any, like: Array) -> Array:
+        """Return a new constant, the product of two arrays, calculated where it will lie."""
+        stream, runtime = self._device.current_stream(), self._device.runtime
+        made = allocate(self._device.spec(like.layout.dtype, values.shape), stream)
+        exposed = runtime.expose(made._array) if runtime.synchronous else None
+        found = np.empty(values.shape, values.dtype) if exposed is None else exposed
+        # In float64 piece by piece: a large weight is not held in it as a whole.
+        np.multiply(values, factors, found, dtype=np.float64, casting="same_kind")
+        if exposed is None:
+            runtime.upload(made._array, found, stream.handle)
+        buffer = self.buffer(found.nbytes)
+        self._constants[buffer] = base(made)[0]
+        return Array(buffer, Layout(like.layout.dtype, values.shape))
 
     def program(self) -> Program:
         """Return the program with what was added."""

@@ -14,7 +14,7 @@ from hal.program.passes.uses import readers, single_writes, stable
 __all__ = ["fusable", "fuse_elementwise"]
 
 _FUSED = operators["fused"]
-_LARGE = 1 << 14
+_LARGE = 1 << 8
 """Elements from which on a call alone is worth a loop for just its arrays."""
 
 

@@ -98,7 +98,7 @@ def deep(cpu, layers):
 
 
 def test_boxes_of_a_large_program_do_not_overlap_and_lie_in_the_picture(cpu):
-    program = deep(cpu, 30)
+    program = deep(cpu, 35)
     svg = to_svg(program)
     found = boxes(svg)
     assert len(found) > 200

@@ -19,7 +19,7 @@ from hal_cpu.threads import thread_count
 __all__ = ["find_product", "wants_packed"]
 
 _WORTH_IT = 1 << 16
-"""Multiplications below which NumPy has made the product before oneDNN is called."""
+"""Multiplications below which NumPy has made the product before Python has called oneDNN."""
 _WORTH_A_POOL = 1 << 13
 """Multiplications for few rows from which on NumPy's BLAS would wake threads of its own."""
 _FEW_ROWS = 8
@@ -64,10 +64,13 @@ def find_product(op: Operator, signature: Signature, otherwise: Kernel | None) -
         return None
     if op.name == "matmul":
         return _batched(signature)
-    if op.name == "linear":
-        return _linear(signature, (), ())
     x = signature.inputs[0]
     assert x is not None
+    if op.name == "linear":
+        found = _linear(signature, (), ())
+        if found is None or otherwise is None or out.size * x.shape[-1] >= _WORTH_IT:
+            return found
+        return _prepared(otherwise, found)
     described = _row_operand if x.contiguous and out.contiguous else _wide_operand
     steps = post_ops(signature, 3, lambda x: described(x, out))
     return None if steps is None else _linear(signature, *steps)
@@ -115,11 +118,13 @@ def _few(signature: Signature) -> Kernel | None:
     return Kernel(into, place=place)
 
 
-def _prepared(otherwise: Kernel, few: Kernel) -> Kernel:
-    """Return a kernel that is compiled for weights which never change, and NumPy's for others."""
+def _prepared(otherwise: Kernel, found: Kernel) -> Kernel:
+    """Return a kernel that is found for weights which never change, and NumPy's for others."""
 
     def prepare(known: Sequence[Any]) -> Kernel | None:
-        return None if known[1] is None else few
+        if known[1] is None or found.prepare is None:
+            return None if known[1] is None else found
+        return found.prepare(known)
 
     return Kernel(otherwise.into, otherwise.bind, prepare)
 
@@ -192,8 +197,6 @@ def _linear(
         return None
     features, taken = weight.shape
     rows = out.size // features
-    if out.size * taken < _WORTH_IT:
-        return None
     lead: tuple[int, ...] = ()
     if x.contiguous and out.contiguous:
         source = describe(dtype, (rows, taken), (taken, 1))

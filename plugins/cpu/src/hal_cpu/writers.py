@@ -108,10 +108,27 @@ def _concat(op: Operator, signature: Signature) -> Write:
     return lambda out, *parts: np.concatenate(parts, axis, out=out)
 
 
+def _take(op: Operator, signature: Signature) -> Write | None:
+    indices = signature.inputs[1]
+    axis = signature.attributes["axis"]
+    if indices is None or indices.dtype.kind != "int":
+        return None
+
+    def write(out: Any, x: Any, indices: Any) -> None:
+        try:
+            np.take(x, indices, axis, out=out, mode="raise")
+        except IndexError:
+            op.reference(x, indices, axis=axis)  # says which
+            raise
+
+    return write
+
+
 _WRITERS: dict[str, Make] = {
     "cast": _cast,
     "concat": _concat,
     "clip": _clip,
+    "take": _take,
     "power": _power,
     "sum": _reduction(np.sum),
     "prod": _reduction(np.prod),

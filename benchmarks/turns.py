@@ -21,7 +21,7 @@ import numpy as np
 from contestant import CONTESTANTS
 from zoo import Model
 
-__all__ = ["Contestant", "available", "measure", "prepare"]
+__all__ = ["Contestant", "available", "measure", "measure_file", "prepare"]
 
 
 class Contestant:
@@ -106,6 +106,22 @@ def measure(
         How often it is each contestant's turn, and how many runs a turn has.
     """
     np.savez(folder / "inputs.npz", **model.inputs(batch))
+    return _measured(folder, names, turns, runs)
+
+
+def measure_file(
+    path: Path, inputs: Mapping[str, Any], names: Sequence[str], turns: int, runs: int
+) -> dict[str, dict[str, Any]]:
+    """Return the same for an ONNX model of somebody else's."""
+    with tempfile.TemporaryDirectory() as folder:
+        np.savez(Path(folder) / "inputs.npz", **inputs)
+        (Path(folder) / "path").write_text(str(path.resolve()))
+        return _measured(Path(folder), names, turns, runs)
+
+
+def _measured(
+    folder: Path, names: Sequence[str], turns: int, runs: int
+) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     started: list[Contestant] = []
     with tempfile.TemporaryDirectory() as cache:

@@ -122,9 +122,9 @@ def _prepared(otherwise: Kernel, found: Kernel) -> Kernel:
     """Return a kernel that is found for weights which never change, and NumPy's for others."""
 
     def prepare(known: Sequence[Any]) -> Kernel | None:
-        if known[1] is None or found.prepare is None:
-            return None if known[1] is None else found
-        return found.prepare(known)
+        if known[1] is None:
+            return None
+        return found if found.prepare is None else found.prepare(known)
 
     return Kernel(otherwise.into, otherwise.bind, prepare)
 

@@ -22,8 +22,8 @@ TURNS = 16
 """Numbers of 64 bits that a thread's counters take, which start as zeros."""
 _DONE = 8
 """Where among them it says how many blocks are done: in another line of the cache."""
-_PATIENCE = 1000
-"""Looks at a counter before the processor is offered to others."""
+_PATIENCE = 1 << 16
+"""Looks at a counter, about a tenth of a millisecond, before others are offered the processor."""
 
 
 class Phases:

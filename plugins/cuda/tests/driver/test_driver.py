@@ -72,9 +72,9 @@ def test_the_libraries_that_are_installed_take_what_they_are_asked(libcuda):
 
 
 def test_the_driver_is_used_as_it_wants_to_be(libcuda):
-    assert "11 passed" in run(libcuda, HERE / "test_on_libcuda.py")
+    assert "12 passed" in run(libcuda, HERE / "test_on_libcuda.py")
 
 
 def test_the_driver_is_used_so_with_a_default_stream_for_each_thread(libcuda):
     asked = {"HAL_CUDA_PER_THREAD_DEFAULT_STREAM": "1"}
-    assert "11 passed" in run(libcuda, HERE / "test_on_libcuda.py", **asked)
+    assert "12 passed" in run(libcuda, HERE / "test_on_libcuda.py", **asked)

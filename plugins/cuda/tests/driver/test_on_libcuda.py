@@ -95,6 +95,14 @@ def test_work_that_waits_for_the_device_leaves_the_capture(device):
         assert (x + 1).tolist() == [2, 2]
 
 
+def test_no_garbage_is_collected_into_a_capture(device):
+    found = []
+    stream = hal.Stream(device)
+    device.runtime.capture(stream.handle, lambda: found.append(gc.isenabled()))
+    assert found == [False]
+    assert gc.isenabled()
+
+
 def test_a_recording_keeps_its_scratch_memory_when_more_is_asked_for(device):
     driver, stream = device.runtime.driver, device.runtime.stream()
     small = driver.workspace(stream, 1000)

@@ -21,6 +21,7 @@ from hal.program.passes.products import (
 )
 from hal.program.passes.reductions import fuse_reductions
 from hal.program.passes.scales import fold_scales, spread_norms
+from hal.program.passes.shapes import shape_linears
 from hal.program.passes.softmax import find_softmax
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "optimize",
     "pack_constants",
     "read_in_place",
+    "shape_linears",
     "slice_takes",
     "split_biases",
     "spread_norms",

@@ -24,6 +24,7 @@ from hal.program.passes.products import (
 )
 from hal.program.passes.reductions import fuse_reductions
 from hal.program.passes.scales import fold_scales, spread_norms
+from hal.program.passes.shapes import shape_linears
 from hal.program.passes.softmax import find_softmax
 
 __all__ = ["optimize"]
@@ -52,7 +53,7 @@ def optimize(program: Program, device: Device) -> Program:
     program = read_in_place(find_attention(program, device), device)
     program = fold_scales(join_biases(name_linears(program, device)), device)
     program = spread_norms(program, device)
-    program = merge_linears(program, device)
+    program = shape_linears(merge_linears(program, device), device)
     program = split_biases(program, device)
     program = pack_constants(program, device)
     program = keep_order(fuse_elementwise(program, device), device)

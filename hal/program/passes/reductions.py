@@ -15,6 +15,8 @@ __all__ = ["fuse_reductions"]
 
 _FUSED, _REDUCTION = operators["fused"], operators["fused_reduction"]
 _KINDS = ("sum", "mean", "max", "min", "prod")
+_LARGE = 1 << 8
+"""Elements from which on a reduction alone is worth a loop for just its arrays."""
 
 
 def fuse_reductions(program: Program, device: Device) -> Program:
@@ -41,6 +43,9 @@ def fuse_reductions(program: Program, device: Device) -> Program:
         (given, *_) = call.inputs or (None,)
         if call.op.name not in _KINDS or call.view or call.host or given is None:
             continue
+        alone = _alone(call, given)
+        if given.layout.size >= _LARGE and has_kernel(alone, device):
+            calls[position] = alone
         before = made.get(given.buffer)
         if before is None or len(reads[given.buffer]) != 1:
             continue
@@ -52,6 +57,13 @@ def fuse_reductions(program: Program, device: Device) -> Program:
         if joined is not None and has_kernel(joined, device):
             calls[before], calls[position] = None, joined
     return replace(program, calls=tuple([c for c in calls if c is not None]))
+
+
+def _alone(call: Call, given: Array) -> Call:
+    """Return a reduction as one of a chain without steps."""
+    reduction = (call.op.name, tuple(call.attributes.items()))
+    attributes = {"steps": (), "results": (0,), "reduction": reduction}
+    return Call(_REDUCTION, (given,), call.outputs, attributes, label=call.label)
 
 
 def _joined(chain: Call, call: Call, given: Array) -> Call | None:

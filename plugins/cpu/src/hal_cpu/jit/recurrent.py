@@ -17,8 +17,6 @@ from typing import Any, NamedTuple
 
 from llvmlite import ir
 
-from hal.dtypes import float32
-from hal.plugin import Layout
 from hal_cpu.jit.gates import Recurrence, add_gates
 from hal_cpu.jit.loops import I64, at, loop
 from hal_cpu.jit.phases import Phases
@@ -27,7 +25,6 @@ __all__ = ["recurrent_code"]
 
 _F32 = ir.FloatType()
 _FLOATS = ir.PointerType(_F32)
-_ROW = Layout(float32, (2,))
 
 
 @cache

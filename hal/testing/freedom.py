@@ -69,15 +69,25 @@ def _eig(inputs: Sequence[Any], results: Arrays) -> Arrays:
     values, vectors = results
     matrix = inputs[0].astype(values.dtype)
     lengths = np.sqrt(np.sum(np.abs(vectors) ** 2, axis=-2))
-    return (*_power_sums(values), matrix @ vectors - vectors * values[..., None, :], lengths)
+    return (
+        *_power_sums(matrix, values),
+        matrix @ vectors - vectors * values[..., None, :],
+        lengths,
+    )
 
 
-def _power_sums(values: Any) -> Arrays:
+def _power_sums(matrix: Any, values: Any) -> Arrays:
     """Return what nearly fixes eigenvalues whatever their order is: sums of their first powers.
 
-    Those of higher powers would fix them wholly, but rounding errors grow with the power.
+    Those of higher powers would fix them wholly, but rounding errors grow with the power. All are
+    of the matrix's size: large powers may cancel out, which their rounding errors do not.
     """
-    return tuple(np.asarray(np.sum(values**k, axis=-1)) for k in range(1, 5))
+    norm = np.sqrt(np.sum(np.abs(matrix) ** 2, axis=(-2, -1)))
+    unit = np.where(norm > 0, norm, 1)[..., None]
+    return tuple(
+        np.asarray(np.sum(values * (values / unit) ** (k - 1), axis=-1), values.dtype)
+        for k in range(1, 5)
+    )
 
 
 _FIXED: dict[str, Callable[[Sequence[Any], Arrays], Arrays]] = {
@@ -85,5 +95,5 @@ _FIXED: dict[str, Callable[[Sequence[Any], Arrays], Arrays]] = {
     "svd": _svd,
     "eigh": _eigh,
     "eig": _eig,
-    "eigvals": lambda inputs, results: _power_sums(results[0]),
+    "eigvals": lambda inputs, results: _power_sums(inputs[0], results[0]),
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import os
 import subprocess
 import sys
@@ -30,6 +31,22 @@ def forget():
     for op in operators.values():
         plans(op).clear()
     gc.collect()
+
+
+MUST_FAIL = {
+    "aclrtMemcpyAsync",
+    "aclrtSynchronizeStreamWithTimeout",
+    "aclrtRecordEvent",
+    "aclrtStreamWaitEvent",
+    "aclCreateTensor",
+    "aclCreateTensorList",
+    "aclSetTensorAddr",
+    "aclnnMatmul",
+    "aclnnCat",
+    "aclnnCatGetWorkspaceSize",
+    "aclrtCreateStream",
+    "aclrtCreateEvent",
+}
 
 
 def workload(device):
@@ -119,12 +136,16 @@ def test_every_call_may_fail(ascend, control, expected):
     forget()
     assert len(names) > 80
     failed = set()
-    for number in range(len(names)):
+    # Copies reuse what is idle, so that no two runs make the same calls: a call that was another
+    # when it was its turn gets a second one.
+    for turn, number in itertools.product(range(3), range(len(names))):
+        if turn and failed >= MUST_FAIL:
+            break
         control.faults(call=number)
         start = time.perf_counter()
         found, error = run(ascend)
         if not control.fired():
-            continue  # Copies reuse what is idle, so that no two runs make the same calls.
+            continue
         name = control.calls()[number]
         failed.add(name)
         assert time.perf_counter() - start < 10, f"{name}, call {number}, took long"
@@ -134,20 +155,7 @@ def test_every_call_may_fail(ascend, control, expected):
         live = settle(ascend, control, None if kept else base)
         base = live if kept else base
         assert live == base, f"{name}, call {number}, left objects behind: {live}, not {base}"
-    assert failed >= {
-        "aclrtMemcpyAsync",
-        "aclrtSynchronizeStreamWithTimeout",
-        "aclrtRecordEvent",
-        "aclrtStreamWaitEvent",
-        "aclCreateTensor",
-        "aclCreateTensorList",
-        "aclSetTensorAddr",
-        "aclnnMatmul",
-        "aclnnCat",
-        "aclnnCatGetWorkspaceSize",
-        "aclrtCreateStream",
-        "aclrtCreateEvent",
-    }
+    assert failed >= MUST_FAIL
     check(*run(ascend), expected)
 
 

@@ -163,7 +163,7 @@ def test_a_stream_that_hangs_ends_in_an_error_after_the_time_allowed(in_python):
         "try:\n"
         "    (x * 2).numpy()\n"
         "except hal.DeviceError as error:\n"
-        "    print(error)\n"
+        "    print(error, flush=True)\n"
         "import os; os._exit(0)",
         ASCEND_TIMEOUT=0.3,
     )

@@ -57,6 +57,8 @@ class SafeTensors(Mapping[str, Tensor]):
     ----------
     metadata : dict of str to str
         What else the file says.
+    types : dict of str to tuple
+        Each tensor's dtype by name, and its shape. Nothing is read for that.
     device : Device
         Where tensors are put.
     """
@@ -66,6 +68,7 @@ class SafeTensors(Mapping[str, Tensor]):
         self._name = name
         self._data = memoryview(data)
         self._start, self._entries, self.metadata = _header(self._data, name)
+        self.types = {n: (_dtype_name(e.tag), e.shape) for n, e in self._entries.items()}
 
     def __getitem__(self, name: str) -> Tensor:
         entry = self._entries[name]
@@ -332,6 +335,11 @@ def _entry(given: Any) -> _Entry | None:
     if dtype and dtype.itemsize * math.prod(shape) != offsets[1] - offsets[0]:
         return None
     return _Entry(tag, tuple(shape), *offsets)
+
+
+def _dtype_name(tag: str) -> str:
+    """Return hal's name of a dtype; the format's where hal has none."""
+    return str(_DTYPES.get(tag, tag))
 
 
 def _natural(given: Any) -> bool:

@@ -103,6 +103,7 @@ def test_a_file_says_what_it_holds_before_it_is_read(path):
         assert sorted(file) == ["a", "b"]
         assert len(file) == 2
         assert file.metadata == {"k": "v"}
+        assert file.types == {"a": ("float32", (1,)), "b": ("float32", (2,))}
         assert "net.safetensors" in repr(file)
         with pytest.raises(KeyError, match="c"):
             file["c"]

@@ -116,7 +116,7 @@ def safe_open(
     Raises
     ------
     ModelError
-        When the file is damaged.
+        When the file cannot be read, or is damaged.
     Unsupported
         When a tensor is asked for whose dtype hal does not have.
 
@@ -130,10 +130,13 @@ def safe_open(
     ['bias'] {'made by': 'hal'} (2,)
     """
     path = Path(filename)
-    with path.open("rb") as file:
-        empty = not os.fstat(file.fileno()).st_size
-        # A private mapping may be written into; the file stays what it is.
-        data = b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    try:
+        with path.open("rb") as file:
+            empty = not os.fstat(file.fileno()).st_size
+            # A private mapping may be written into; the file stays what it is.
+            data = b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    except OSError as error:
+        raise ModelError(f"{filename} cannot be read: {error.strerror or error}") from error
     yield SafeTensors(data, as_device(device), path.name)
 
 
@@ -158,7 +161,7 @@ def load_file(
     Raises
     ------
     ModelError
-        When a file is damaged, or not what the index says.
+        When a file cannot be read, is damaged, or is not what the index says.
     Unsupported
         When a tensor has a dtype that hal does not have.
 
@@ -352,6 +355,8 @@ def _load_parts(index: Path, device: Device) -> dict[str, Tensor]:
         places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         files = sorted(set(places.values()))
         apart = any(Path(f).name != f for f in files)
+    except OSError as error:
+        raise ModelError(f"{index} cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{index.name} names no files of tensors: {error!r}") from None
     if apart:

@@ -157,6 +157,13 @@ def test_a_damaged_file_is_an_error(path, data, what):
             read()
 
 
+@pytest.mark.parametrize("name", ["none.safetensors", "none.json", ".", "two.json"])
+def test_a_file_that_is_not_there_is_named(tmp_path, name):
+    (tmp_path / "two.json").write_text(json.dumps({"weight_map": {"a": "none.safetensors"}}))
+    with pytest.raises(hal.ModelError, match=r"cannot be read: "):
+        load_file(tmp_path / name)
+
+
 @settings(max_examples=200)
 @given(st.data())
 def test_no_damage_ends_in_anything_but_an_error(data):

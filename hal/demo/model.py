@@ -45,12 +45,11 @@ def load_encoder(device: Any = None) -> Encoder:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     length = json.loads((folder / "sentence_bert_config.json").read_text(encoding="utf-8"))
     tokenize = _tokenizer(folder / "tokenizer.json", length["max_seq_length"])
-    path = folder / "model.safetensors"
     try:
-        tensors = load_file(path, target)
-    except (OSError, ModelError) as error:
+        tensors = load_file(folder / "model.safetensors", target)
+    except ModelError as error:
         raise DependencyMissing(
-            f"{path} cannot be read: {error}; install it again: {INSTALL} --force-reinstall"
+            f"{error}; install it again: {INSTALL} --force-reinstall"
         ) from error
     # The pooler is for training alone, and positions are counted as they come.
     weights = {

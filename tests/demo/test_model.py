@@ -41,7 +41,7 @@ def test_damaged_weights_say_so(encoder, tmp_path, monkeypatch):
     copy_small_files(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"\x08" + bytes(40))
     monkeypatch.setattr(model, "model_folder", lambda: tmp_path)
-    with pytest.raises(hal.DependencyMissing, match=r"model\.safetensors cannot be read.*reinst"):
+    with pytest.raises(hal.DependencyMissing, match=r"model\.safetensors is no whole.*reinst"):
         load_encoder("cpu:0")
 
 

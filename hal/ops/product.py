@@ -22,7 +22,7 @@ from hal.ops.operator import (
     define,
     operators,
 )
-from hal.ops.rules import check_dtype, check_ndim, compute_dtype, present, promoted
+from hal.ops.rules import check_dtype, check_weight, compute_dtype, present, promoted
 from hal.plugin.layout import Layout, Shape, broadcast_shapes
 
 __all__ = ["PRECISIONS", "check_precision"]
@@ -82,13 +82,7 @@ def _linear_rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference
     bias = inputs[2] if len(inputs) > 2 else None
     dtype = promoted(name, [i for i in inputs if i is not None])
     check_dtype(name, dtype, NUMERIC)
-    check_ndim(name, "the input", x, 1)
-    check_ndim(name, "the weight", weight, 2, 2)
-    if x.shape[-1] != weight.shape[1]:
-        raise ShapeError(
-            f"{name}: the input has {x.shape[-1]} features, the weight {weight.shape} takes "
-            f"{weight.shape[1]}; a weight has shape (features out, features in)"
-        )
+    check_weight(name, x, weight)
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(f"{name}: the bias has shape {bias.shape}; it must be {weight.shape[:1]}")
     cast = tuple(None if i is None else dtype for i in inputs)

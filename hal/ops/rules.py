@@ -17,6 +17,7 @@ __all__ = [
     "as_shape",
     "check_dtype",
     "check_ndim",
+    "check_weight",
     "compute_dtype",
     "elementwise",
     "floating",
@@ -64,6 +65,17 @@ def check_ndim(name: str, what: str, layout: Layout, low: int, high: int | None 
         )
         raise ShapeError(
             f"{name}: {what} has shape {layout.shape}, {layout.ndim} axes; it needs {allowed}"
+        )
+
+
+def check_weight(name: str, x: Layout, weight: Layout) -> None:
+    """Raise when a weight is no matrix that takes the features of an input's last axis."""
+    check_ndim(name, "the input", x, 1)
+    check_ndim(name, "the weight", weight, 2, 2)
+    if x.shape[-1] != weight.shape[1]:
+        raise ShapeError(
+            f"{name}: the input has {x.shape[-1]} features, the weight {weight.shape} takes "
+            f"{weight.shape[1]}; a weight has shape (features out, features in)"
         )
 
 

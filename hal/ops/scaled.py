@@ -12,7 +12,7 @@ from hal import dtypes
 from hal.dtypes import DType, as_dtype, promote
 from hal.errors import DTypeError, ShapeError
 from hal.ops.operator import Attributes, Evaluator, Inference, Inputs, define
-from hal.ops.rules import check_dtype, check_ndim, present
+from hal.ops.rules import check_dtype, check_weight, present
 from hal.ops.widening import narrow
 from hal.plugin.layout import Layout, Shape
 
@@ -31,13 +31,7 @@ def _rule(name: str, inputs: Inputs, attributes: Attributes) -> Inference:
         check_dtype(f"{name}: {what}", given.dtype, FLOAT8)
     for what, given in (("the input's scale", x_scale), ("the weight's scale", weight_scale)):
         check_dtype(f"{name}: {what}", given.dtype, RESULTS)
-    check_ndim(name, "the input", x, 1)
-    check_ndim(name, "the weight", weight, 2, 2)
-    if x.shape[-1] != weight.shape[1]:
-        raise ShapeError(
-            f"{name}: the input has {x.shape[-1]} features, the weight {weight.shape} takes "
-            f"{weight.shape[1]}; a weight has shape (features out, features in)"
-        )
+    check_weight(name, x, weight)
     _check_scale(name, "the input's scale", x_scale.shape, (*x.shape[:-1], 1))
     _check_scale(name, "the weight's scale", weight_scale.shape, (weight.shape[0], 1))
     if bias is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import threading
-import warnings
 from collections.abc import Sequence
 from itertools import product as every
 from typing import Any, NamedTuple
@@ -18,9 +17,9 @@ import numpy as np
 
 from hal import dtypes
 from hal.dtypes import DType
-from hal.errors import HalWarning
 from hal_cuda.errors import translated
 from hal_cuda.problem import Problem
+from hal_cuda.starting import started
 
 __all__ = [
     "ALIGNMENT",
@@ -249,14 +248,9 @@ def load() -> CublasLt | None:
         from nvmath.bindings.cublas import ComputeType
     except ImportError:
         return None
-    # The bindings load the library itself at the first call; it starts with errors of its own kind.
-    try:
-        return CublasLt(cublasLt, ComputeType, CudaDataType)
-    except Exception as error:
-        warnings.warn(
-            f"cuBLASLt cannot be used, slower kernels multiply: {error}", HalWarning, stacklevel=2
-        )
-        return None
+    return started(
+        "cuBLASLt", "slower kernels multiply", lambda: CublasLt(cublasLt, ComputeType, CudaDataType)
+    )
 
 
 class Product:

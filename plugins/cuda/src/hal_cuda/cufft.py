@@ -12,6 +12,7 @@ from hal import dtypes
 from hal.dtypes import DType
 from hal.errors import HalWarning
 from hal_cuda.errors import translated
+from hal_cuda.starting import started
 
 __all__ = ["Cufft", "Plan", "Rows", "Transform", "load"]
 
@@ -157,11 +158,4 @@ def load() -> Cufft | None:
         from nvmath.bindings import cufft
     except ImportError:
         return None
-    # The bindings load the library itself at the first call; it starts with errors of its own kind.
-    try:
-        return Cufft(cufft)
-    except Exception as error:
-        warnings.warn(
-            f"cuFFT cannot be used, the host transforms: {error}", HalWarning, stacklevel=2
-        )
-        return None
+    return started("cuFFT", "the host transforms", lambda: Cufft(cufft))

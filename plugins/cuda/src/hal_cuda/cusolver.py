@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,10 +10,10 @@ import numpy as np
 
 from hal import dtypes
 from hal.dtypes import DType
-from hal.errors import HalWarning
 from hal_cuda.batches import Batches, addresses
 from hal_cuda.errors import translated
 from hal_cuda.scratch import Scratch
+from hal_cuda.starting import started
 from hal_cuda.statuses import Statuses
 
 __all__ = ["LOWER", "TRANSPOSED", "UPPER", "Cusolver", "load"]
@@ -187,11 +186,6 @@ def load() -> Cusolver | None:
         from nvmath.bindings import cublas, cusolverDn
     except ImportError:
         return None
-    # The bindings load the library itself at the first call; it starts with errors of its own kind.
-    try:
-        return Cusolver(cusolverDn, CudaDataType, cublas)
-    except Exception as error:
-        warnings.warn(
-            f"cuSOLVER cannot be used, the host factorises: {error}", HalWarning, stacklevel=2
-        )
-        return None
+    return started(
+        "cuSOLVER", "the host factorises", lambda: Cusolver(cusolverDn, CudaDataType, cublas)
+    )

@@ -66,14 +66,28 @@ class _PrimitivesBackend(Backend):
 
 
 @pytest.fixture
-def primitives():
+def plugged():
+    """A function that plugs a backend in for the test, and returns its first device."""
+    names = []
+
+    def plug(backend):
+        module = types.ModuleType(backend.name)
+        module.hal_backend = hookimpl(lambda: backend)
+        register(module)
+        names.append(backend.name)
+        return hal.device(f"{backend.name}:0")
+
+    yield plug
+    for name in names:
+        unregister(name)
+
+
+@pytest.fixture
+def primitives(plugged):
     """A device with kernels for primitive operators alone, so that decompositions run on it."""
-    module = types.ModuleType("primitives")
-    module.hal_backend = hookimpl(lambda: _PrimitivesBackend())
-    register(module)
+    device = plugged(_PrimitivesBackend())
     with hal.fallback("error"):
-        yield hal.device("primitives:0")
-    unregister("primitives")
+        yield device
 
 
 @pytest.fixture(params=["cpu", "primitives"])

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import types
-
 import numpy as np
 import pytest
 
-import hal
 from hal.plugin import (
     Backend,
     DeviceInfo,
@@ -15,9 +12,6 @@ from hal.plugin import (
     Kernel,
     MemoryStats,
     Runtime,
-    hookimpl,
-    register,
-    unregister,
 )
 
 
@@ -87,9 +81,5 @@ class ClockedBackend(Backend):
 
 
 @pytest.fixture
-def clocked():
-    module = types.ModuleType("clocked")
-    module.hal_backend = hookimpl(lambda: ClockedBackend())
-    register(module)
-    yield hal.device("clocked:0")
-    unregister("clocked")
+def clocked(plugged):
+    return plugged(ClockedBackend())

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import types
 import weakref
 
 import numpy as np
 import pytest
 
-import hal
 from hal.plugin import (
     Backend,
     DeviceInfo,
     Devices,
     Kernel,
     Runtime,
-    hookimpl,
-    register,
-    unregister,
 )
 
 KERNELS = {"add": np.add, "multiply": np.multiply, "maximum": np.maximum, "exp": np.exp}
@@ -157,27 +152,15 @@ class PackingBackend(SmallBackend):
 
 
 @pytest.fixture
-def packing():
-    module = types.ModuleType("packing")
-    module.hal_backend = hookimpl(lambda: PackingBackend())
-    register(module)
-    yield hal.device("packing:0")
-    unregister("packing")
+def packing(plugged):
+    return plugged(PackingBackend())
 
 
 @pytest.fixture
-def capturing():
-    module = types.ModuleType("capturing")
-    module.hal_backend = hookimpl(lambda: CapturingBackend())
-    register(module)
-    yield hal.device("capturing:0")
-    unregister("capturing")
+def capturing(plugged):
+    return plugged(CapturingBackend())
 
 
 @pytest.fixture
-def small():
-    module = types.ModuleType("small")
-    module.hal_backend = hookimpl(lambda: SmallBackend())
-    register(module)
-    yield hal.device("small:0")
-    unregister("small")
+def small(plugged):
+    return plugged(SmallBackend())

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import types
-
 import numpy as np
 import pytest
 
 import hal
 from hal.errors import HalError
-from hal.plugin import Backend, DeviceInfo, Devices, Kernel, hookimpl, register, unregister
+from hal.plugin import Backend, DeviceInfo, Devices, Kernel
 
 from .conftest import SmallRuntime
 
@@ -60,12 +58,8 @@ class JoiningBackend(Backend):
 
 
 @pytest.fixture
-def joining():
-    module = types.ModuleType("joining")
-    module.hal_backend = hookimpl(lambda: JoiningBackend())
-    register(module)
-    yield hal.device("joining:0")
-    unregister("joining")
+def joining(plugged):
+    return plugged(JoiningBackend())
 
 
 HALVES = np.full(4, 0.5, np.float32)

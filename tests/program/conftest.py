@@ -1,4 +1,4 @@
-"""A device whose kernels are few and ask for packed memory, to compile for beside the CPU."""
+"""Devices to compile for beside the CPU, and how a pass is held against what it was given."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import weakref
 import numpy as np
 import pytest
 
+import hal
 from hal.plugin import (
     Backend,
     DeviceInfo,
@@ -14,8 +15,24 @@ from hal.plugin import (
     Kernel,
     Runtime,
 )
+from hal.program import Executable, record
 
 KERNELS = {"add": np.add, "multiply": np.multiply, "maximum": np.maximum, "exp": np.exp}
+
+
+def random(*shape, seed=0):
+    """Return a tensor of normal numbers on the CPU."""
+    return hal.asarray(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
+
+
+def through(change, function, *arguments):
+    """Return the names of the calls after a pass, having compared the results with those before."""
+    device = hal.device("cpu:0")
+    before = record("f", device, list(arguments), lambda xs: [function(*xs)])
+    after = change(before, device)
+    expected, found = (Executable(device, p)(list(arguments))[0] for p in (before, after))
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-5, atol=1e-5)
+    return [c.op.name for c in after.calls if not c.view]
 
 
 class SmallRuntime(Runtime):

@@ -13,12 +13,10 @@ import hal
 from hal.program import Executable, record
 from hal.program.passes import common_subexpressions, dead_code, find_attention, fold_constants
 
+from .conftest import random
+
 QUERIES, KEYS, SIZE = 5, 7, 8
 SEEN = np.tri(QUERIES, KEYS, dtype=bool)
-
-
-def random(*shape, seed=0):
-    return hal.asarray(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
 
 
 def names(program):

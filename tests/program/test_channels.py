@@ -12,9 +12,7 @@ from hal.plugin import Call
 from hal.program import Executable, record
 from hal.program.passes import fuse_elementwise, fuse_epilogues, lay_channels_last
 
-
-def random(*shape, seed=0):
-    return hal.asarray(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
+from .conftest import random
 
 
 @pytest.fixture

@@ -9,9 +9,7 @@ import hal
 from hal.program import Executable, record
 from hal.program.passes import pack_constants, read_in_place, slice_takes
 
-
-def random(*shape, seed=0):
-    return hal.asarray(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
+from .conftest import random
 
 
 def through(change, function, *arguments):

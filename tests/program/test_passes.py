@@ -22,6 +22,8 @@ from hal.program.passes import (
     split_biases,
 )
 
+from .conftest import random
+
 
 def recorded(function, *arguments):
     return record("f", hal.device("cpu:0"), list(arguments), lambda xs: function(*xs))
@@ -233,10 +235,6 @@ def test_a_chain_of_other_operators_is_refused(cpu, steps, message):
     a, b = hal.ones(3, device=cpu), hal.ones(3, dtype=hal.int32, device=cpu)
     with pytest.raises(hal.HalError, match=message):
         call(operators["fused"], a, b, steps=steps, results=(2,))
-
-
-def random(*shape, seed=0):
-    return hal.asarray(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
 
 
 def agrees(before, after, *arguments):

@@ -11,9 +11,7 @@ from hal.ops import operators
 from hal.program import Executable, record
 from hal.program.passes import fuse_elementwise, fuse_reductions
 
-
-def random(*shape, seed=0):
-    return hal.asarray(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
+from .conftest import random
 
 
 def names(program):

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 import hal
-from hal.program import Executable, record
 from hal.program.passes import fold_scales, spread_norms
 
-
-def random(*shape, seed=0):
-    return hal.asarray(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
-
-
-def through(change, function, *arguments):
-    """Return the names of the calls after a pass, having compared the results with those before."""
-    device = hal.device("cpu:0")
-    before = record("f", device, list(arguments), lambda xs: [function(*xs)])
-    after = change(before, device)
-    expected, found = (Executable(device, p)(list(arguments))[0] for p in (before, after))
-    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-5, atol=1e-5)
-    return [c.op.name for c in after.calls if not c.view]
-
+from .conftest import random, through
 
 X = random(2, 4, 6, 6)
 WEIGHT, BIAS = random(8, 4, 3, 3, seed=1), random(8, seed=2)

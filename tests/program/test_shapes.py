@@ -9,10 +9,7 @@ import hal
 from hal.program import Executable, record
 from hal.program.passes import fuse_elementwise, fuse_epilogues, shape_linears
 
-
-def random(*shape, seed=0):
-    return hal.asarray(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
-
+from .conftest import random
 
 X, WEIGHT, BIAS = random(2, 24, 64), random(64, 64, seed=1), random(64, seed=2)
 

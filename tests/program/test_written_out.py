@@ -20,9 +20,7 @@ from hal.program.passes import (
     fuse_elementwise,
 )
 
-
-def random(*shape, seed=0):
-    return hal.asarray(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
+from .conftest import random
 
 
 def names(program):

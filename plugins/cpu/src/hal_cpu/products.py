@@ -54,12 +54,11 @@ def find_product(op: Operator, signature: Signature, otherwise: Kernel | None) -
         return None
     weight = signature.inputs[1]
     assert weight is not None
-    if weight.ndim == 2 and out.dtype is float32:
-        few = _few(signature if op.name != "matmul" else _as_linear(signature, weight))
-        if few is not None and (otherwise is None or weight.size >= _WORTH_CODE):
-            return few
-        if few is not None and otherwise is not None and op.name != "matmul":
-            return _prepared(otherwise, few)
+    anywhere = otherwise is None or weight.size >= _WORTH_CODE
+    if weight.ndim == 2 and out.dtype is float32 and (anywhere or op.name != "matmul"):
+        few = _few(_as_linear(signature, weight) if op.name == "matmul" else signature)
+        if few is not None:
+            return few if anywhere or otherwise is None else _prepared(otherwise, few)
     if library() is None:
         return None
     if op.name == "matmul":
